@@ -1,0 +1,16 @@
+# Everything comes from the distribution's packages; packaging/dependencies.txt names them.
+set(CMAKE_THREAD_PREFER_PTHREAD ON)
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 CONFIG REQUIRED COMPONENTS headers json url)
+find_package(tomlplusplus REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+# oneDNN is optional: without it the CPU plugin uses its own kernels for prefill too. Its config asks for OpenCL.
+find_package(dnnl CONFIG QUIET)
+if(GANTRY_TESTS)
+    find_package(GTest REQUIRED)
+    include(GoogleTest)
+endif()

@@ -1,0 +1,42 @@
+# gantry_library(NAME SOURCES ... LINK ...): one static library a folder. Its link list is the folder's permitted
+# includes (tests/architecture checks that the sources keep to it).
+function(gantry_library name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK} gantry_flags)
+endfunction()
+
+# gantry_plugin(ID SOURCES ... LINK ...): a backend plugin that sees only the SDK. Builds
+# lib/gantry/plugins/ID/{ID.gantry.so,plugin.toml}; plugin.toml.in lies beside the plugin's CMakeLists.txt.
+function(gantry_plugin id)
+    cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+    set(target plugin_${id})
+    set(dir ${GANTRY_PLUGIN_DIR}/${id})
+    add_library(${target} MODULE ${ARG_SOURCES})
+    target_link_libraries(${target} PRIVATE ${ARG_LINK} gantry_flags)
+    set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${id} SUFFIX ".gantry.so"
+                          LIBRARY_OUTPUT_DIRECTORY ${dir})
+    target_link_options(${target} PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/sdk/abi/plugin.map
+                        -Wl,--exclude-libs,ALL $<$<NOT:$<BOOL:${GANTRY_SANITIZE}>>:-Wl,-z,defs>)
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${CMAKE_SOURCE_DIR}/sdk/abi/plugin.map)
+    configure_file(${CMAKE_CURRENT_SOURCE_DIR}/plugin.toml.in ${dir}/plugin.toml @ONLY)
+    install(TARGETS ${target} LIBRARY DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)
+    install(FILES ${dir}/plugin.toml DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)
+endfunction()
+
+# gantry_test(NAME SOURCES ... LINK ... [LABELS ...] [DEPENDS targets]): one GoogleTest program, run test by test by ctest.
+function(gantry_test name)
+    cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS;DEPENDS" ${ARGN})
+    if(NOT ARG_TIMEOUT)
+        set(ARG_TIMEOUT 120)
+    endif()
+    add_executable(${name} ${ARG_SOURCES})
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main gantry_flags)
+    target_compile_definitions(${name} PRIVATE GANTRY_SOURCE_DIR="${CMAKE_SOURCE_DIR}" GANTRY_BUILD_DIR="${CMAKE_BINARY_DIR}")
+    if(ARG_DEPENDS)
+        add_dependencies(${name} ${ARG_DEPENDS})
+    endif()
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()
