@@ -16,12 +16,12 @@ function(gantry_plugin id)
     add_library(${target} MODULE ${ARG_SOURCES})
     target_link_libraries(${target} PRIVATE ${ARG_LINK} gantry_flags)
     set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${id} SUFFIX ".gantry.so"
-                          LIBRARY_OUTPUT_DIRECTORY ${dir})
+                          LIBRARY_OUTPUT_DIRECTORY ${dir} INSTALL_RPATH "$ORIGIN:$ORIGIN/../..")
     target_link_options(${target} PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/sdk/abi/plugin.map
                         -Wl,--exclude-libs,ALL $<$<NOT:$<BOOL:${GANTRY_SANITIZE}>>:-Wl,-z,defs>)
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${CMAKE_SOURCE_DIR}/sdk/abi/plugin.map)
     configure_file(${CMAKE_CURRENT_SOURCE_DIR}/plugin.toml.in ${dir}/plugin.toml @ONLY)
-    install(TARGETS ${target} LIBRARY DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)
+    install(TARGETS ${target} RUNTIME_DEPENDENCY_SET gantry_libraries LIBRARY DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)
     install(FILES ${dir}/plugin.toml DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)
 endfunction()
 
