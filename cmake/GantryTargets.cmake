@@ -5,6 +5,10 @@ function(gantry_library name)
     add_library(${name} STATIC ${ARG_SOURCES})
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK} gantry_flags)
+    file(RELATIVE_PATH dir ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+    list(JOIN ARG_LINK " " links)
+    list(JOIN ARG_PRIVATE_LINK " " private_links)
+    set_property(GLOBAL APPEND PROPERTY GANTRY_MODULES "${name} ${dir} ${links} ${private_links}")
 endfunction()
 
 # gantry_plugin(ID SOURCES ... LINK ...): a backend plugin that sees only the SDK. Builds
