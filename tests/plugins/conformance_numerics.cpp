@@ -1,5 +1,6 @@
 // Results against transformers (golden files) and against the reference plugin.
 
+#include <algorithm>
 #include <gantry/transformer/dequantize.hpp>
 
 #include "tests/plugins/conformance_test.hpp"
@@ -87,6 +88,27 @@ TEST_P(Conformance, EveryWeightTypeAgreesWithTheOracleOnTheDecodedWeights) {
             EXPECT_LE(difference(one_by_one, expected), tolerance(dtype));
         }
     }
+}
+
+// GGUF's llama stores query and key rows so that the rotated pairs are neighbours.
+TEST_P(Conformance, InterleavedRotationOfPermutedWeightsGivesTheSameLogits) {
+    const Golden golden = read_golden("llama");
+    TestModel permuted = golden.model;
+    permuted.hyper["rope.style"] = std::string("interleaved");
+    const auto head_dim = static_cast<size_t>(permuted.integer("head_dim"));
+    for (TestTensor& t : permuted.tensors) {
+        if (!t.name.ends_with("attn_q.weight") && !t.name.ends_with("attn_k.weight")) continue;
+        const std::vector<char> old = t.data;
+        const size_t row = old.size() / t.shape[0];
+        for (size_t r = 0; r < t.shape[0]; ++r) {
+            const size_t within = r % head_dim;
+            const size_t from = r - within + within / 2 + (within % 2) * head_dim / 2;
+            std::copy_n(old.data() + from * row, row, t.data.data() + r * row);
+        }
+    }
+    const auto model = plugin().load(permuted);
+    const Rows got = run(*model, Part{golden.prompt, 0, kBlocks});
+    EXPECT_LE(difference(got, rows_of(golden.logits, 160)), tolerance(GANTRY_DTYPE_F32));
 }
 
 TEST_P(Conformance, SmallerKvTypesStayNearTheFullOne) {

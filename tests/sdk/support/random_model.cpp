@@ -107,8 +107,8 @@ TestModel random_model(int32_t dtype, uint32_t seed, bool tied) {
                {"context_length", int64_t{512}},
                {"tie_embeddings", tied},
                {"rope.theta", 10000.0}};
-    const auto linear = [&](const std::string& name, uint64_t out, uint64_t in) {
-        const float std = 1 / std::sqrt(static_cast<float>(in));
+    const auto linear = [&](const std::string& name, uint64_t out, uint64_t in, float gain = 1) {
+        const float std = gain / std::sqrt(static_cast<float>(in));
         m.tensors.push_back({name, dtype, {out, in}, random_data(dtype, out * in, std, 0, random)});
     };
     const auto norm = [&](const std::string& name) {
@@ -130,7 +130,7 @@ TestModel random_model(int32_t dtype, uint32_t seed, bool tied) {
         linear(layer + "ffn_down.weight", kHidden, kFfn);
     }
     norm("output_norm.weight");
-    if (!tied) linear("output.weight", kVocab, kHidden);
+    if (!tied) linear("output.weight", kVocab, kHidden, 3);
     return m;
 }
 

@@ -7,7 +7,8 @@
 
 namespace gantry::test {
 
-/// Widths are multiples of 256, so that K-quants fit. Norms are F32. Tied embeddings where `tied`.
+/// Widths are multiples of 256, so that K-quants fit. Norms are F32. The greatest logits are about 10.
+/// `tied`: the output head is the embedding.
 TestModel random_model(int32_t dtype, uint32_t seed, bool tied = false);
 
 }  // namespace gantry::test
