@@ -4,9 +4,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 namespace gantry::test {
 namespace {
@@ -46,20 +46,26 @@ std::vector<TestTensor> read_safetensors(const std::string& path) {
 }
 
 std::string canonical(std::string name) {
-    static const std::vector<std::pair<std::regex, std::string>> kRules = {
-        {std::regex("^model\\."), ""},
-        {std::regex("^embed_tokens"), "token_embd"},
-        {std::regex("^lm_head"), "output"},
-        {std::regex("^norm"), "output_norm"},
-        {std::regex("input_layernorm"), "attn_norm"},
-        {std::regex("post_attention_layernorm"), "ffn_norm"},
-        {std::regex("self_attn\\.([qkv])_proj"), "attn_$1"},
-        {std::regex("self_attn\\.([qk])_norm"), "attn_$1_norm"},
-        {std::regex("self_attn\\.o_proj"), "attn_out"},
-        {std::regex("mlp\\.(gate|up|down)_proj"), "ffn_$1"},
+    static const std::pair<const char*, const char*> kParts[] = {
+        {"model.", ""},
+        {"embed_tokens", "token_embd"},
+        {"lm_head", "output"},
+        {"input_layernorm", "attn_norm"},
+        {"post_attention_layernorm", "ffn_norm"},
+        {"self_attn.q_proj", "attn_q"},
+        {"self_attn.k_proj", "attn_k"},
+        {"self_attn.v_proj", "attn_v"},
+        {"self_attn.o_proj", "attn_out"},
+        {"self_attn.q_norm", "attn_q_norm"},
+        {"self_attn.k_norm", "attn_k_norm"},
+        {"mlp.gate_proj", "ffn_gate"},
+        {"mlp.up_proj", "ffn_up"},
+        {"mlp.down_proj", "ffn_down"},
     };
-    for (const auto& [from, to] : kRules) name = std::regex_replace(name, from, to);
-    return name;
+    for (const auto& [from, to] : kParts) {
+        if (const size_t at = name.find(from); at != std::string::npos) name.replace(at, std::strlen(from), to);
+    }
+    return name == "norm.weight" ? "output_norm.weight" : name;
 }
 
 template <class T>
