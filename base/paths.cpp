@@ -32,6 +32,19 @@ fs::path home_based(const Environment& environment, const char* variable, const 
     return fallback;
 }
 
+std::vector<fs::path> listed(const Environment& environment, const char* variable) {
+    std::vector<fs::path> out;
+    std::string rest = environment(variable).value_or("");
+    while (!rest.empty()) {
+        const std::string item = rest.substr(0, rest.find(','));
+        rest.erase(0, item.size() + 1);
+        if (!item.empty()) {
+            out.emplace_back(item);
+        }
+    }
+    return out;
+}
+
 }  // namespace
 
 Environment process_environment() {
@@ -49,6 +62,10 @@ fs::path config_dir(const Environment& environment) {
     return home_based(environment, "XDG_CONFIG_HOME", ".config", "/etc/gantry");
 }
 
+fs::path state_dir(const Environment& environment) {
+    return home_based(environment, "XDG_STATE_HOME", ".local/state", "/var/lib/gantry");
+}
+
 fs::path runtime_dir(const Environment& environment) {
     if (const auto dir = absolute(environment, "XDG_RUNTIME_DIR")) {
         return *dir / "gantry";
@@ -59,18 +76,23 @@ fs::path runtime_dir(const Environment& environment) {
     return std::string("/tmp/gantry-").append(std::to_string(::geteuid()));
 }
 
-Result<Program> program() {
+fs::path program() {
     std::error_code error;
-    const fs::path file = fs::read_symlink("/proc/self/exe", error);
-    if (error) {
-        return Error(Code::kInternal, "cannot find the running program: /proc/self/exe: " + error.message());
-    }
-    return program_at(file);
+    return fs::read_symlink("/proc/self/exe", error);
 }
 
-Program program_at(const fs::path& file) {
-    const fs::path prefix = file.parent_path().parent_path();
-    return Program{file, prefix / "lib/gantry/plugins", prefix / "share/gantry"};
+fs::path share_dir(const fs::path& program_file) { return program_file.parent_path().parent_path() / "share/gantry"; }
+
+std::vector<fs::path> plugin_dirs(const Environment& environment, const fs::path& program_file) {
+    std::vector<fs::path> out = listed(environment, "GANTRY_PATHS_PLUGIN_DIRS");
+    out.push_back(program_file.parent_path().parent_path() / "lib/gantry/plugins");
+    return out;
+}
+
+std::vector<fs::path> catalog_dirs(const Environment& environment) {
+    std::vector<fs::path> out = listed(environment, "GANTRY_PATHS_CATALOG_DIRS");
+    out.push_back(config_dir(environment) / "catalog");
+    return out;
 }
 
 Status make_private(const fs::path& folder) {

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Where the program's files are, after the XDG base directory specification. Pure functions of the environment: they
-/// create nothing.
+/// Where the program's files are, after the XDG base directory specification. Functions of the environment (tests pass
+/// their own) and of where the program lies; only make_private creates anything.
 
 #include <filesystem>
 #include <functional>
@@ -18,21 +18,23 @@ using Environment = std::function<std::optional<std::string>(const char* name)>;
 Environment process_environment();
 
 /// $XDG_DATA_HOME/gantry, else ~/.local/share/gantry, else /var/lib/gantry (a service without a home).
-std::filesystem::path data_dir(const Environment& environment);
+std::filesystem::path data_dir(const Environment& environment = process_environment());
 /// $XDG_CONFIG_HOME/gantry, else ~/.config/gantry, else /etc/gantry.
-std::filesystem::path config_dir(const Environment& environment);
+std::filesystem::path config_dir(const Environment& environment = process_environment());
+/// $XDG_STATE_HOME/gantry, else ~/.local/state/gantry, else /var/lib/gantry: logs and history.
+std::filesystem::path state_dir(const Environment& environment = process_environment());
 /// $XDG_RUNTIME_DIR/gantry, else /run/gantry where this user may write, else /tmp/gantry-UID.
-std::filesystem::path runtime_dir(const Environment& environment);
+std::filesystem::path runtime_dir(const Environment& environment = process_environment());
 
-/// The running program's file and the folders beside it: bin/gantry, lib/gantry/plugins, share/gantry.
-struct Program {
-    std::filesystem::path file;
-    std::filesystem::path plugin_dir;
-    std::filesystem::path share_dir;
-};
-/// From /proc/self/exe.
-Result<Program> program();
-Program program_at(const std::filesystem::path& file);
+/// The running program's file, from /proc/self/exe.
+std::filesystem::path program();
+/// share/gantry beside the program's bin: catalog and built-in models.
+std::filesystem::path share_dir(const std::filesystem::path& program_file = program());
+/// Where plugins are looked for: GANTRY_PATHS_PLUGIN_DIRS (separated by commas), then lib/gantry/plugins beside bin.
+std::vector<std::filesystem::path> plugin_dirs(const Environment& environment = process_environment(),
+                                               const std::filesystem::path& program_file = program());
+/// The user's own catalog entries: GANTRY_PATHS_CATALOG_DIRS, then catalog in config_dir.
+std::vector<std::filesystem::path> catalog_dirs(const Environment& environment = process_environment());
 
 /// Makes a folder for this user alone (0700), with its parents. kPermissionDenied names the path; a folder that another
 /// user owns is refused.

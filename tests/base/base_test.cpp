@@ -88,11 +88,13 @@ TEST(Paths, FollowXdgThenHomeThenTheSystem) {
 }
 
 TEST(Paths, ProgramFilesLieBesideTheBinary) {
-    const auto program = paths::program_at("/usr/bin/gantry");
-    EXPECT_EQ(program.plugin_dir, "/usr/lib/gantry/plugins");
-    EXPECT_EQ(program.share_dir, "/usr/share/gantry");
-    ASSERT_TRUE(paths::program());
-    EXPECT_TRUE(paths::program()->file.is_absolute());
+    using Dirs = std::vector<std::filesystem::path>;
+    EXPECT_EQ(paths::share_dir("/usr/bin/gantry"), "/usr/share/gantry");
+    EXPECT_EQ(paths::plugin_dirs(environment({}), "/usr/bin/gantry"), (Dirs{"/usr/lib/gantry/plugins"}));
+    EXPECT_EQ(paths::plugin_dirs(environment({{"GANTRY_PATHS_PLUGIN_DIRS", "/a,/b"}}), "/usr/bin/gantry"),
+              (Dirs{"/a", "/b", "/usr/lib/gantry/plugins"}));
+    EXPECT_EQ(paths::catalog_dirs(environment({{"HOME", "/h"}})), (Dirs{"/h/.config/gantry/catalog"}));
+    EXPECT_TRUE(paths::program().is_absolute());
 }
 
 TEST(Paths, PrivateFoldersAreForOneUser) {
