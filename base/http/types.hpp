@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/result.hpp"
+
 namespace gantry::http {
 
 /// Header fields in order; names compare without case.
@@ -26,8 +28,8 @@ class Headers {
 
 struct Request {
     std::string method = "GET";
-    std::string target;  ///< as sent: path and query
-    std::string path;    ///< percent-decoded
+    std::string target;                                      ///< as sent: path and query
+    std::string path;                                        ///< percent-decoded
     std::vector<std::pair<std::string, std::string>> query;  ///< decoded, in order
     Headers headers;
     std::string body;
@@ -48,15 +50,26 @@ struct Endpoint {
     std::string host;  ///< the path, for Unix sockets
     uint16_t port = 0;
     std::string text() const;
+    /// The inverse of text(); "[::1]:80" for IPv6. kInvalidArgument names what is wrong.
+    static Result<Endpoint> parse(std::string_view text);
 };
+
+/// Decodes %XX (and, in a query, '+'); nullopt for a broken escape or a NUL.
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
+
+/// Encodes everything but unreserved characters, for use as one path segment or query value.
+std::string percent_encode(std::string_view text);
+
+/// Fills path and query from target; kInvalidArgument for a broken escape.
+Status split_target(Request& request);
 
 struct ServerLimits {
     size_t max_header_bytes = 64 * 1024;
     size_t max_body_bytes = 32 * 1024 * 1024;
     std::chrono::milliseconds header_timeout{30'000};  ///< from the first byte; also for a new connection's silence
     std::chrono::milliseconds body_timeout{120'000};
-    std::chrono::milliseconds idle_timeout{75'000};    ///< between requests on a kept-alive connection
-    std::chrono::milliseconds write_timeout{60'000};   ///< one write to a client that does not read
+    std::chrono::milliseconds idle_timeout{75'000};   ///< between requests on a kept-alive connection
+    std::chrono::milliseconds write_timeout{60'000};  ///< one write to a client that does not read
     size_t max_connections = 20'000;
 };
 
