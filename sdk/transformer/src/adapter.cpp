@@ -1,12 +1,12 @@
-#include "gantry/transformer/adapter.hpp"
+#include <gantry/transformer/adapter.hpp>
 
 #include <string>
 
 #include <utility>
 
-#include "gantry/cpp/backend.hpp"
-#include "gantry/transformer/checks.hpp"
-#include "gantry/transformer/options.hpp"
+#include <gantry/cpp/backend.hpp>
+#include <gantry/transformer/checks.hpp>
+#include <gantry/transformer/options.hpp>
 #include "model.hpp"
 
 namespace gantry::transformer {

@@ -1,9 +1,9 @@
-#include "gantry/transformer/batch.hpp"
+#include <gantry/transformer/batch.hpp>
 
 #include <algorithm>
 #include <string>
 
-#include "gantry/cpp/error.hpp"
+#include <gantry/cpp/error.hpp>
 
 namespace gantry::transformer {
 namespace {

@@ -1,11 +1,11 @@
-#include "gantry/transformer/checks.hpp"
+#include <gantry/transformer/checks.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <set>
 
-#include "gantry/transformer/dequantize.hpp"
+#include <gantry/transformer/dequantize.hpp>
 
 namespace gantry::transformer {
 namespace {

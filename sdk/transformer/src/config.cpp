@@ -1,4 +1,4 @@
-#include "gantry/transformer/config.hpp"
+#include <gantry/transformer/config.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "gantry/transformer/decoder.hpp"
+#include <gantry/transformer/decoder.hpp>
 
 #include <array>
 #include <utility>

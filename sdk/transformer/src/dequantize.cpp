@@ -1,10 +1,10 @@
-#include "gantry/transformer/dequantize.hpp"
+#include <gantry/transformer/dequantize.hpp>
 
 #include <array>
 #include <cstring>
 #include <string>
 
-#include "gantry/cpp/error.hpp"
+#include <gantry/cpp/error.hpp>
 
 namespace gantry::transformer {
 namespace {

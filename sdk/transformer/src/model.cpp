@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "gantry/transformer/dequantize.hpp"
+#include <gantry/transformer/dequantize.hpp>
 
 namespace gantry::transformer {
 namespace {

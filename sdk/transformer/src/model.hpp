@@ -9,8 +9,8 @@
 #include <span>
 #include <string>
 
-#include "gantry/transformer/decoder.hpp"
-#include "gantry/transformer/options.hpp"
+#include <gantry/transformer/decoder.hpp>
+#include <gantry/transformer/options.hpp>
 
 namespace gantry::transformer {
 

@@ -1,4 +1,4 @@
-#include "gantry/transformer/options.hpp"
+#include <gantry/transformer/options.hpp>
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "gantry/transformer/config.hpp"
+#include <gantry/transformer/config.hpp>
 
 namespace gantry::transformer {
 namespace {

@@ -1,4 +1,4 @@
-#include "gantry/transformer/weights.hpp"
+#include <gantry/transformer/weights.hpp>
 
 #include <algorithm>
 #include <cstring>

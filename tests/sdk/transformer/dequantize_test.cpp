@@ -1,4 +1,4 @@
-#include "gantry/transformer/dequantize.hpp"
+#include <gantry/transformer/dequantize.hpp>
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "gantry/cpp/error.hpp"
+#include <gantry/cpp/error.hpp>
 
 namespace gantry::transformer {
 namespace {
