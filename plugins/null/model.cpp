@@ -22,7 +22,7 @@ constexpr float kLikely = 100.0F;
 
 /// The answer's token at a slot: printable ASCII in the vocabularies of both common families (byte tokens 0x20.. in
 /// SentencePiece, single characters in byte-level BPE), so that text comes out and no end token ever does.
-uint32_t token_at(uint64_t slot, uint32_t vocab) { return static_cast<uint32_t>((35 + slot % 60) % vocab); }
+uint32_t token_at(uint64_t slot, uint32_t vocab) { return static_cast<uint32_t>((35 + slot % 59) % vocab); }
 
 struct Model {
     gantry_model_t abi;
