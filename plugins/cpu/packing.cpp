@@ -2,120 +2,70 @@
 
 #include <gantry/abi.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace gantry::cpu {
 namespace {
 
-/// One block of 32 elements of one row, taken apart.
-struct Block {
-    uint8_t q[kBlock];  ///< with the format's offset, unsigned
+// Four elements of a row lie beside each other in a panel, so everything below moves 32-bit words.
+constexpr uint32_t kLow = 0x0f0f0f0fU;
+
+uint32_t load_word(const uint8_t* p) {
+    uint32_t word;
+    std::memcpy(&word, p, 4);
+    return word;
+}
+void store_word(uint8_t* p, uint32_t word) { std::memcpy(p, &word, 4); }
+void copy_half(uint8_t* to, const uint8_t* from) { std::memcpy(to, from, 2); }
+
+/// The low four bits of `bits` as the lowest bits of four bytes.
+constexpr uint32_t spread_bits(uint32_t bits) { return ((bits & 15U) * 0x00204081U) & 0x01010101U; }
+static_assert(spread_bits(0b1010) == 0x01000100U);
+
+/// One row's places in a panel.
+struct Row {
+    uint8_t* scales;
+    uint8_t* quants;
+    uint32_t index;
+
+    uint8_t* half(size_t at) const { return scales + at + 2 * index; }
+    uint8_t* byte(size_t at) const { return scales + at + index; }
 };
 
-uint8_t low(uint8_t b) { return b & 15; }
-uint8_t high(uint8_t b) { return static_cast<uint8_t>(b >> 4); }
-
-/// 32 elements in 16 bytes: element i in the low nibble of byte i, element i + 16 in the high one.
-void take_nibbles(const uint8_t* bytes, Block& out) {
-    for (int i = 0; i < 16; ++i) {
-        out.q[i] = low(bytes[i]);
-        out.q[i + 16] = high(bytes[i]);
+void pack_q8_0(const uint8_t* src, uint32_t blocks, Row row) {
+    for (uint32_t b = 0; b < blocks; ++b, src += 34, row.quants += 512) {
+        copy_half(row.half(b * 32), src);
+        for (uint32_t j = 0; j < 8; ++j) store_word(row.quants + 64 * j, load_word(src + 2 + 4 * j) ^ 0x80808080U);
     }
 }
 
-void take_fifth_bits(const uint8_t* bytes, Block& out) {
-    uint32_t bits = 0;
-    std::memcpy(&bits, bytes, 4);
-    for (uint32_t i = 0; i < kBlock; ++i) out.q[i] = static_cast<uint8_t>(out.q[i] | ((bits >> i) & 1U) << 4);
+/// Q4_0, Q4_1, Q5_0 and Q5_1: a scale, perhaps a minimum, perhaps 32 fifth bits, then nibbles: element i low in byte i,
+/// element i + 16 high in it. The panel pairs elements the same way.
+template <bool kMin, bool kFifth>
+void pack_nibbles(const uint8_t* src, uint32_t blocks, Row row) {
+    constexpr uint32_t kBits = kMin ? 4 : 2;
+    constexpr uint32_t kNibbles = kBits + (kFifth ? 4 : 0);
+    for (uint32_t b = 0; b < blocks; ++b, src += kNibbles + 16, row.quants += kFifth ? 320 : 256) {
+        copy_half(row.half(b * (kMin ? 64 : 32)), src);
+        if (kMin) copy_half(row.half(b * 64 + 32), src + 2);
+        for (uint32_t p = 0; p < 4; ++p) store_word(row.quants + 64 * p, load_word(src + kNibbles + 4 * p));
+        if (kFifth) {
+            const uint32_t bits = load_word(src + kBits);
+            uint32_t plane = 0;
+            for (uint32_t v = 0; v < 8; ++v) plane |= spread_bits(bits >> (4 * v)) << v;
+            store_word(row.quants + 256, plane);
+        }
+    }
 }
 
-/// Where one row of a panel puts its parts.
-class RowWriter {
-  public:
-    RowWriter(Pack pack, uint8_t* panel, uint32_t blocks, uint32_t row)
-        : layout_(pack_layout(pack)),
-          pack_(pack),
-          scales_(panel),
-          quants_(panel + layout_.scale_section(blocks)),
-          row_(row) {}
-
-    /// The two bytes of an F16, the `index`th of scale group `group` (a block, or 256 elements).
-    void half(uint32_t group, uint32_t index, const uint8_t* value) {
-        std::memcpy(scales_ + static_cast<size_t>(group) * layout_.scale_bytes + 32 * index + 2 * row_, value, 2);
-    }
-    /// A byte scale: the `index`th (0 or 1) of block `block`, behind `halves` F16 vectors.
-    void small(uint32_t block, uint32_t halves, uint32_t index, uint8_t value) {
-        scales_[static_cast<size_t>(block / 8) * layout_.scale_bytes + 32 * halves + block % 8 * 32 + 16 * index +
-                row_] = value;
-    }
-    void quants(uint32_t block, const Block& values) {
-        uint8_t* out = quants_ + static_cast<size_t>(block) * layout_.quant_bytes + 4 * row_;
-        if (pack_ == Pack::kQ8_0) {
-            for (uint32_t j = 0; j < 8; ++j) std::memcpy(out + 64 * j, values.q + 4 * j, 4);
-            return;
-        }
-        for (uint32_t p = 0; p < 4; ++p) {
-            for (uint32_t i = 0; i < 4; ++i) {
-                const uint8_t first = values.q[4 * p + i];
-                const uint8_t second = values.q[4 * (p + 4) + i];
-                out[64 * p + i] = static_cast<uint8_t>((first & 15) | (second & 15) << 4);
-            }
-        }
-        if (layout_.quant_bytes == 320) one_bit(out + 256, values);
-        if (layout_.quant_bytes == 384) two_bits(out + 256, values);
-    }
-
-  private:
-    static void one_bit(uint8_t* plane, const Block& values) {
-        for (uint32_t k = 0; k < kBlock; ++k) {
-            plane[k % 4] = static_cast<uint8_t>(plane[k % 4] | (values.q[k] >> 4) << (k / 4));
-        }
-    }
-    static void two_bits(uint8_t* planes, const Block& values) {
-        for (uint32_t k = 0; k < kBlock; ++k) {
-            uint8_t& to = planes[64 * (k / 16) + k % 4];
-            to = static_cast<uint8_t>(to | (values.q[k] >> 4) << (k / 4 % 4 * 2));
-        }
-    }
-
-    PackLayout layout_;
-    Pack pack_;
-    uint8_t* scales_;
-    uint8_t* quants_;
-    uint32_t row_;
-};
-
-void pack_simple(Pack pack, const uint8_t* src, uint32_t blocks, RowWriter& out) {
-    for (uint32_t b = 0; b < blocks; ++b) {
-        Block block;
-        out.half(b, 0, src);
-        switch (pack) {
-            case Pack::kQ8_0:
-                for (uint32_t i = 0; i < kBlock; ++i) block.q[i] = src[2 + i] ^ 0x80;
-                src += 34;
-                break;
-            case Pack::kQ4_0:
-                take_nibbles(src + 2, block);
-                src += 18;
-                break;
-            case Pack::kQ4_1:
-                out.half(b, 1, src + 2);
-                take_nibbles(src + 4, block);
-                src += 20;
-                break;
-            case Pack::kQ5_0:
-                take_nibbles(src + 6, block);
-                take_fifth_bits(src + 2, block);
-                src += 22;
-                break;
-            default:
-                out.half(b, 1, src + 2);
-                take_nibbles(src + 8, block);
-                take_fifth_bits(src + 4, block);
-                src += 24;
-                break;
-        }
-        out.quants(b, block);
+/// 32 nibbles, the low or the high ones of 32 bytes.
+void pack_half_bytes(const uint8_t* bytes, bool high, uint8_t* quants) {
+    for (uint32_t p = 0; p < 4; ++p) {
+        const uint32_t first = load_word(bytes + 4 * p);
+        const uint32_t second = load_word(bytes + 16 + 4 * p);
+        store_word(quants + 64 * p,
+                   high ? (first >> 4 & kLow) | (second & ~kLow) : (first & kLow) | (second & kLow) << 4);
     }
 }
 
@@ -125,52 +75,51 @@ void small_scales(const uint8_t* s, uint32_t j, uint8_t& scale, uint8_t& min) {
         scale = s[j] & 63;
         min = s[j + 4] & 63;
     } else {
-        scale = static_cast<uint8_t>(low(s[j + 4]) | (s[j - 4] >> 6) << 4);
-        min = static_cast<uint8_t>(high(s[j + 4]) | (s[j] >> 6) << 4);
+        scale = static_cast<uint8_t>((s[j + 4] & 15) | (s[j - 4] >> 6) << 4);
+        min = static_cast<uint8_t>((s[j + 4] >> 4) | (s[j] >> 6) << 4);
     }
 }
 
-/// Q4_K: d, dmin, scales[12], q[128]. Q5_K: the same with qh[32] before q.
-void pack_q45_k(bool five, const uint8_t* src, uint32_t blocks, RowWriter& out) {
-    for (uint32_t b = 0; b < blocks; ++b) {
-        const uint32_t j = b % 8;
-        if (j == 0) {
-            out.half(b / 8, 0, src);
-            out.half(b / 8, 1, src + 2);
+/// Q4_K: d, dmin, scales[12], q[128]. Q5_K: the same with qh[32] before q, whose bit j belongs to group j.
+template <bool kFifth>
+void pack_q45_k(const uint8_t* src, uint32_t blocks, Row row) {
+    for (uint32_t super = 0; super < blocks / 8; ++super, src += kFifth ? 176 : 144) {
+        const size_t scales = super * 320;
+        copy_half(row.half(scales), src);
+        copy_half(row.half(scales + 32), src + 2);
+        const uint8_t* high = src + 16;
+        const uint8_t* nibbles = high + (kFifth ? 32 : 0);
+        for (uint32_t j = 0; j < 8; ++j, row.quants += kFifth ? 320 : 256) {
+            small_scales(src + 4, j, *row.byte(scales + 64 + 32 * j), *row.byte(scales + 80 + 32 * j));
+            pack_half_bytes(nibbles + 32 * (j / 2), j % 2 != 0, row.quants);
+            if (kFifth) {
+                uint32_t plane = 0;
+                for (uint32_t v = 0; v < 8; ++v) plane |= (load_word(high + 4 * v) >> j & 0x01010101U) << v;
+                store_word(row.quants + 256, plane);
+            }
         }
-        uint8_t scale = 0;
-        uint8_t min = 0;
-        small_scales(src + 4, j, scale, min);
-        out.small(b, 2, 0, scale);
-        out.small(b, 2, 1, min);
-        const uint8_t* bytes = src + (five ? 48 : 16) + 32 * (j / 2);
-        Block block;
-        for (uint32_t i = 0; i < kBlock; ++i) {
-            block.q[i] = j % 2 == 0 ? low(bytes[i]) : high(bytes[i]);
-            if (five) block.q[i] = static_cast<uint8_t>(block.q[i] | ((src[16 + i] >> j) & 1) << 4);
-        }
-        out.quants(b, block);
-        if (j == 7) src += five ? 176 : 144;
     }
 }
 
-/// ql[128], qh[64], scales int8[16], d.
-void pack_q6_k(const uint8_t* src, uint32_t blocks, RowWriter& out) {
-    for (uint32_t b = 0; b < blocks; ++b) {
-        const uint32_t j = b % 8;
-        if (j == 0) out.half(b / 8, 0, src + 208);
-        out.small(b, 1, 0, src[192 + 2 * j]);
-        out.small(b, 1, 1, src[192 + 2 * j + 1]);
-        const uint32_t part = j % 4;
-        const uint8_t* ql = src + 64 * (j / 4) + 32 * (part % 2);
-        const uint8_t* qh = src + 128 + 32 * (j / 4);
-        Block block;
-        for (uint32_t i = 0; i < kBlock; ++i) {
-            const uint8_t nibble = part < 2 ? low(ql[i]) : high(ql[i]);
-            block.q[i] = static_cast<uint8_t>(nibble | ((qh[i] >> (2 * part)) & 3) << 4);
+/// ql[128], qh[64], scales int8[16], d; each half of 256 elements takes 64 bytes of ql and 32 of qh.
+void pack_q6_k(const uint8_t* src, uint32_t blocks, Row row) {
+    for (uint32_t super = 0; super < blocks / 8; ++super, src += 210) {
+        const size_t scales = super * 288;
+        copy_half(row.half(scales), src + 208);
+        for (uint32_t j = 0; j < 8; ++j, row.quants += 384) {
+            *row.byte(scales + 32 + 32 * j) = src[192 + 2 * j];
+            *row.byte(scales + 48 + 32 * j) = src[192 + 2 * j + 1];
+            const uint32_t part = j % 4;
+            pack_half_bytes(src + 64 * (j / 4) + 32 * (part % 2), part >= 2, row.quants);
+            const uint8_t* high = src + 128 + 32 * (j / 4);
+            for (uint32_t plane = 0; plane < 2; ++plane) {
+                uint32_t bits = 0;
+                for (uint32_t v = 0; v < 4; ++v) {
+                    bits |= (load_word(high + 16 * plane + 4 * v) >> (2 * part) & 0x03030303U) << (2 * v);
+                }
+                store_word(row.quants + 256 + 64 * plane, bits);
+            }
         }
-        out.quants(b, block);
-        if (j == 7) src += 210;
     }
 }
 
@@ -204,16 +153,42 @@ uint64_t packed_bytes(Pack pack, uint64_t rows, uint64_t depth) noexcept {
 }
 
 void pack_panel(Pack pack, const std::byte* rows, size_t row_bytes, uint32_t count, uint32_t depth, uint8_t* panel) {
+    constexpr uint32_t kPart = 8;  // blocks; all rows of a part before the next, so that its lines stay in the L1 cache
+    const PackLayout layout = pack_layout(pack);
     const uint32_t blocks = depth / kBlock;
-    for (uint32_t r = 0; r < count; ++r) {
-        const auto* src = reinterpret_cast<const uint8_t*>(rows + r * row_bytes);
-        RowWriter out(pack, panel, blocks, r);
-        if (pack == Pack::kQ6K) {
-            pack_q6_k(src, blocks, out);
-        } else if (pack == Pack::kQ4K || pack == Pack::kQ5K) {
-            pack_q45_k(pack == Pack::kQ5K, src, blocks, out);
-        } else {
-            pack_simple(pack, src, blocks, out);
+    uint8_t* const quants = panel + layout.scale_section(blocks);
+    for (uint32_t b = 0; b < blocks; b += kPart) {
+        const uint32_t n = std::min(kPart, blocks - b);
+        for (uint32_t r = 0; r < count; ++r) {
+            const auto* src = reinterpret_cast<const uint8_t*>(rows + r * row_bytes + row_bytes * b / blocks);
+            const Row row{panel + static_cast<size_t>(b / layout.scale_blocks) * layout.scale_bytes,
+                          quants + static_cast<size_t>(b) * layout.quant_bytes + 4 * r, r};
+            switch (pack) {
+                case Pack::kQ8_0:
+                    pack_q8_0(src, n, row);
+                    break;
+                case Pack::kQ4_0:
+                    pack_nibbles<false, false>(src, n, row);
+                    break;
+                case Pack::kQ4_1:
+                    pack_nibbles<true, false>(src, n, row);
+                    break;
+                case Pack::kQ5_0:
+                    pack_nibbles<false, true>(src, n, row);
+                    break;
+                case Pack::kQ5_1:
+                    pack_nibbles<true, true>(src, n, row);
+                    break;
+                case Pack::kQ4K:
+                    pack_q45_k<false>(src, n, row);
+                    break;
+                case Pack::kQ5K:
+                    pack_q45_k<true>(src, n, row);
+                    break;
+                case Pack::kQ6K:
+                    pack_q6_k(src, n, row);
+                    break;
+            }
         }
     }
 }

@@ -10,8 +10,10 @@ namespace {
 using transformer::LinearOut;
 using transformer::Mat;
 
-/// From this many rows on, oneDNN's packing of the weights pays.
+/// From this many rows on, oneDNN's packing of the weights pays: sooner where it reads them in place than where they
+/// have to be converted for it.
 constexpr uint32_t kLibraryRows = 32;
+constexpr uint32_t kConvertedRows = 64;
 /// Weight elements that a thread converts for the library at once: half of a common L2 cache in fp32.
 constexpr size_t kLibraryElements = 256 * 1024;
 /// Activations that are passed over for each panel, so that they stay in the L2 cache.
@@ -34,7 +36,8 @@ Products::Products(const Kernels& kernels, const CpuFeatures& features, ThreadPo
       scratch_(pool.size()) {}
 
 Products::Way Products::way_of(const CpuWeight& weight, uint32_t rows, bool own_kernels_only) const {
-    const bool large = library_ != nullptr && !own_kernels_only && rows >= kLibraryRows;
+    const uint32_t enough = weight.element() == library_type_ ? kLibraryRows : kConvertedRows;
+    const bool large = library_ != nullptr && !own_kernels_only && rows >= enough;
     if (large && (!weight.pack() || prefill_ == Prefill::kOneDnn)) return Way::kLibrary;
     return weight.pack() ? Way::kPacked : Way::kPlain;
 }
@@ -132,30 +135,32 @@ void Products::plain_product(const Task& task, Mat x, uint32_t thread) {
     const CpuWeight& weight = own(task.out->weight);
     const float* bias = bias_of(*task.out);
     const auto columns = static_cast<uint32_t>(weight.rows());
+    const auto most = std::max(8U, static_cast<uint32_t>(kRowBytes / sizeof(float) / x.cols) / 8 * 8);
     for (uint32_t p = task.begin; p < task.end; ++p) {
         const uint32_t column = p * kPanelRows;
         const uint32_t count = std::min(kPanelRows, columns - column);
-        DotArgs args{
-            weight.file_row(column),
-            weight.row_bytes(),
-            count,
-            x.cols,
-            x.data,
-            x.cols,
-            x.rows,
-            {task.out->out.data + column, columns, bias == nullptr ? nullptr : bias + column, task.out->accumulate}};
-        Element element = Element::kF32;
-        if (weight.element()) {
-            element = *weight.element();
-        } else {
+        const void* weights = weight.file_row(column);
+        size_t stride = weight.row_bytes();
+        if (!weight.element()) {
             std::vector<float>& wide = scratch_[thread].wide;
             wide.resize(std::max(wide.size(), static_cast<size_t>(kPanelRows) * x.cols));
-            transformer::dequantize(weight.dtype(), weight.file_row(column), wide.data(),
-                                    static_cast<size_t>(count) * x.cols);
-            args.weights = wide.data();
-            args.weight_stride = x.cols * sizeof(float);
+            transformer::dequantize(weight.dtype(), weights, wide.data(), static_cast<size_t>(count) * x.cols);
+            weights = wide.data();
+            stride = x.cols * sizeof(float);
         }
-        kernels_.dot[static_cast<size_t>(element)](args);
+        const auto kernel = kernels_.dot[static_cast<size_t>(weight.element().value_or(Element::kF32))];
+        for (uint32_t row = 0; row < x.rows; row += most) {
+            const size_t first = row;
+            kernel({weights,
+                    stride,
+                    count,
+                    x.cols,
+                    x.data + first * x.cols,
+                    x.cols,
+                    std::min(most, x.rows - row),
+                    {task.out->out.data + first * columns + column, columns, bias == nullptr ? nullptr : bias + column,
+                     task.out->accumulate}});
+        }
     }
 }
 

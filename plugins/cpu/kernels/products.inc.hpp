@@ -61,18 +61,26 @@ constexpr bool has_min() {
     return kPack == Pack::kQ4_1 || kPack == Pack::kQ5_1 || kPack == Pack::kQ4K || kPack == Pack::kQ5K;
 }
 
+/// How far ahead weights are asked for: the sums are long enough that the processor's own look-ahead would not reach
+/// the next lines in time. The last blocks of a panel ask for the next panel.
+constexpr size_t kPrefetchBytes = 4096;
+inline void prefetch(const uint8_t* p) { __builtin_prefetch(p + kPrefetchBytes); }
+
 /// Weight vectors kPair and kPair + 4 of a block (elements 4 kPair .. + 3 and 16 more on) times the activations.
 template <Pack kPack, uint32_t kRows, int kPair>
 inline void dot_pair(const uint8_t* quants, const int8_t* q, size_t q_stride, I* first, I* second) {
     if constexpr (kPack == Pack::kQ8_0) {
         const B low = load_bytes(quants + 64 * kPair);
         const B high = load_bytes(quants + 64 * (kPair + 4));
+        prefetch(quants + 64 * kPair);
+        prefetch(quants + 64 * (kPair + 4));
         for (uint32_t r = 0; r < kRows; ++r) {
             first[r] = dot4_wide(first[r], low, spread4(q + r * q_stride + 4 * kPair));
             second[r] = dot4_wide(second[r], high, spread4(q + r * q_stride + 4 * kPair + 16));
         }
     } else {
         const B nibbles = load_bytes(quants + 64 * kPair);
+        prefetch(quants + 64 * kPair);
         B low = low_nibbles(nibbles);
         B high = high_nibbles(nibbles);
         if constexpr (kPack == Pack::kQ5_0 || kPack == Pack::kQ5_1 || kPack == Pack::kQ5K) {
