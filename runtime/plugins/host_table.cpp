@@ -2,7 +2,6 @@
 
 #include <gantry/abi.h>
 #include <malloc.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <bit>
@@ -10,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/log.hpp"
 #include "runtime/plugins/abi_convert.hpp"
 
 namespace gantry::plugins {
@@ -18,18 +18,18 @@ namespace {
 /// A plugin may name its metrics freely; this many is a leak of names, not a set of metrics.
 constexpr size_t kMaxMetrics = 1000;
 
-spdlog::level::level_enum log_level(int32_t level) {
+log::Level log_level(int32_t level) {
     switch (level) {
         case GANTRY_LOG_TRACE:
-            return spdlog::level::trace;
+            return log::Level::kTrace;
         case GANTRY_LOG_DEBUG:
-            return spdlog::level::debug;
+            return log::Level::kDebug;
         case GANTRY_LOG_WARN:
-            return spdlog::level::warn;
+            return log::Level::kWarn;
         case GANTRY_LOG_ERROR:
-            return spdlog::level::err;
+            return log::Level::kError;
         default:
-            return spdlog::level::info;
+            return log::Level::kInfo;
     }
 }
 
@@ -63,7 +63,7 @@ std::map<std::string, double> HostTable::metrics() const {
 }
 
 void HostTable::log(const gantry_host_t* host, int32_t level, gantry_str_t message) {
-    quietly([&] { spdlog::log(log_level(level), "[{}] {}", self(host).plugin_id_, from_abi(message)); });
+    quietly([&] { gantry::log::emit(log_level(level), "[{}] {}", self(host).plugin_id_, from_abi(message)); });
 }
 
 const void* HostTable::get_extension(const gantry_host_t* host, const char* id) {

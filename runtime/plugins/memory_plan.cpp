@@ -10,7 +10,7 @@ namespace {
 /// What a runner needs besides the model: its code, tokenizer, buffers. Measured at 20 to 40 MiB.
 constexpr uint64_t kProcessBytes = uint64_t{32} << 20;
 /// Below this a chat is no use, so a shorter context is never chosen, only given when asked for.
-constexpr uint32_t kMinContext = 512;
+constexpr uint32_t kMinContext = 256;
 /// Tokens of a conversation, for which room is kept for each sequence.
 constexpr uint64_t kConversation = 2048;
 

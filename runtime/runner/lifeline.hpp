@@ -1,6 +1,7 @@
 #pragma once
 
-/// Ties a runner's life to its fleet's, twice over: by the parent-death signal, and by a pipe that ends with the parent.
+/// Ties a runner's life to its fleet's, twice over: by the parent-death signal, and by a pipe that ends with the
+/// parent.
 
 #include <string>
 

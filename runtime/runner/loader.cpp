@@ -31,8 +31,8 @@ plugins::LoadSpec load_spec(const RunnerSpec& spec) {
     return out;
 }
 
-/// One prompt and one further token, so that the first request does not pay for pages, buffers and code that are touched
-/// for the first time. What it writes into block 0 is overwritten by whoever gets the block.
+/// One prompt and one further token, so that the first request does not pay for pages, buffers and code that are
+/// touched for the first time. What it writes into block 0 is overwritten by whoever gets the block.
 Status warm_up(engine::CausalModel& model) {
     const engine::ModelLimits& limits = model.limits();
     if ((limits.features & GANTRY_CAUSAL_LM_RECURRENT) != 0) {

@@ -49,9 +49,12 @@ class Runner {
         : spec_(std::move(spec)),
           status_(status_fd),
           service_(std::make_shared<Service>(io_.get_executor(), spec_.uid)),
-          server_(io_, [service = service_](http::Request request, http::Responder& responder) {
-              return service->handle(std::move(request), responder);
-          }, limits()),
+          server_(
+              io_,
+              [service = service_](http::Request request, http::Responder& responder) {
+                  return service->handle(std::move(request), responder);
+              },
+              limits()),
           signals_(io_, SIGTERM, SIGINT) {}
 
     int run() {

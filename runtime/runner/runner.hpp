@@ -2,7 +2,8 @@
 
 /// The process around one engine: loads one model on one plugin and serves it over HTTP on a Unix socket.
 ///
-///     POST /generate, /chat   a GenerateRequest as JSON; the answer is NDJSON, one event a line. Closing the connection
+///     POST /generate, /chat   a GenerateRequest as JSON; the answer is NDJSON, one event a line. Closing the
+///     connection
 ///                             cancels. Errors before the first event have a status and the error body.
 ///     POST /tokenize          {"text", "add_special"?, "parse_special"?} -> {"ids", "tokens"}
 ///     POST /detokenize        {"ids", "skip_special"?} -> {"text"}
@@ -24,9 +25,10 @@ namespace gantry::runner {
 constexpr int kSpecFd = 3;
 constexpr int kStatusFd = 4;
 
-/// Reads its RunnerSpec (runtime/runner/spec.hpp) as one JSON line from `spec_fd`, a pipe whose other end the fleet holds
-/// as long as it lives: at its end this process is gone at once. Returns the exit code: 0 after SIGTERM, 1 when loading
-/// failed (told on `status_fd`), 2 when the model became unusable. Call it from main, with no other thread running.
+/// Reads its RunnerSpec (runtime/runner/spec.hpp) as one JSON line from `spec_fd`, a pipe whose other end the fleet
+/// holds as long as it lives: at its end this process is gone at once. Returns the exit code: 0 after SIGTERM, 1 when
+/// loading failed (told on `status_fd`), 2 when the model became unusable. Call it from main, with no other thread
+/// running.
 int run_runner(int spec_fd, int status_fd);
 
 }  // namespace gantry::runner

@@ -60,8 +60,7 @@ void allow(int ruleset, const fs::path& path, uint64_t access) {
 bool restrict_files(const std::vector<fs::path>& read_paths) {
     landlock_ruleset_attr attributes{};
     attributes.handled_access_fs = kHandled;
-    const Fd ruleset(
-        static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
+    const Fd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
     if (ruleset.get() < 0) {
         return false;
     }
@@ -83,8 +82,8 @@ constexpr uint32_t kArch = AUDIT_ARCH_AARCH64;
 constexpr uint32_t kArch = 0;
 #endif
 
-/// socket() of the internet families answers EACCES; everything else passes. Unix sockets and netlink (which GPU drivers
-/// use) stay.
+/// socket() of the internet families answers EACCES; everything else passes. Unix sockets and netlink (which GPU
+/// drivers use) stay.
 bool refuse_internet() {
     if (kArch == 0) {
         return false;

@@ -12,9 +12,9 @@
 namespace gantry::runner {
 
 struct SandboxReport {
-    bool privileges = false;  ///< no_new_privs is set
-    bool files = false;       ///< Landlock is in force
-    bool network = false;     ///< internet sockets are refused
+    bool privileges = false;   ///< no_new_privs is set
+    bool files = false;        ///< Landlock is in force
+    bool network = false;      ///< internet sockets are refused
     std::string text() const;  ///< "no new privileges, files by Landlock, no network"
 };
 

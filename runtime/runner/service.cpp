@@ -78,20 +78,23 @@ Status Service::check_ready() const {
 }
 
 asio::awaitable<void> Service::handle(http::Request request, http::Responder& responder) {
-    if (request.path == "/health") {
-        const bool ready = engine_ != nullptr;
-        const json::object health{{"status", ready ? "ok" : stopping_ ? "stopping" : "loading"}, {"uid", uid_}};
-        (void)co_await responder.send(json_response(health, ready ? 200 : 503));
-        co_return;
-    }
     if (request.path == "/generate" || request.path == "/chat") {
         if (const auto status = co_await generate(request, responder); !status && !responder.started()) {
             (void)co_await responder.send(http::error_response(status.error()));
         }
         co_return;
     }
-    const auto answer = call(request);
-    (void)co_await responder.send(answer ? json_response(*answer) : http::error_response(answer.error()));
+    (void)co_await responder.send(answer(request));
+}
+
+http::Response Service::answer(const http::Request& request) {
+    if (request.path == "/health") {
+        const bool ready = engine_ != nullptr;
+        const char* status = ready ? "ok" : stopping_ ? "stopping" : "loading";
+        return json_response(json::object{{"status", status}, {"uid", uid_}}, ready ? 200 : 503);
+    }
+    const auto result = call(request);
+    return result ? json_response(*result) : http::error_response(result.error());
 }
 
 asio::awaitable<Status> Service::generate(const http::Request& request, http::Responder& responder) {
@@ -164,9 +167,9 @@ Result<json::object> Service::tokenize(const json::object& body) const {
     }
     const text::Tokenizer& tokenizer = prompter_->tokenizer();
     const json::value options(body);
-    const std::vector<int32_t> ids =
-        tokenizer.encode(std::string_view(input->get_string()), {plugins::json_bool(options, "add_special", true),
-                                                                 plugins::json_bool(options, "parse_special", true)});
+    const std::vector<int32_t> ids = tokenizer.encode(
+        std::string_view(input->get_string()),
+        {plugins::json_bool(options, "add_special", true), plugins::json_bool(options, "parse_special", true)});
     json::array tokens;
     for (const int32_t id : ids) {
         tokens.emplace_back(tokenizer.id_to_token(id));

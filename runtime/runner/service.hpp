@@ -34,6 +34,7 @@ class Service : public std::enable_shared_from_this<Service> {
   private:
     boost::asio::awaitable<Status> generate(const http::Request& request, http::Responder& responder);
     boost::asio::awaitable<Result<engine::EngineRequest>> prepare(engine::GenerateRequest request);
+    http::Response answer(const http::Request& request);
     Result<boost::json::object> call(const http::Request& request);
     Result<boost::json::object> tokenize(const boost::json::object& body) const;
     Result<boost::json::object> detokenize(const boost::json::object& body) const;

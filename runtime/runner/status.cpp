@@ -12,10 +12,13 @@ namespace json = boost::json;
 void StatusWriter::progress(std::string_view stage, uint64_t done, uint64_t total) {
     const auto now = std::chrono::steady_clock::now();
     const std::lock_guard lock(mutex_);
-    if (stage == stage_ && now - last_ < std::chrono::milliseconds(50)) {
+    const bool same_stage = stage == stage_;
+    if (same_stage && ((done == done_ && total == total_) || now - last_ < std::chrono::milliseconds(50))) {
         return;
     }
     stage_ = stage;
+    done_ = done;
+    total_ = total;
     last_ = now;
     write({{"stage", stage}, {"done", done}, {"total", total}});
 }

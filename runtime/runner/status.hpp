@@ -16,7 +16,8 @@ class StatusWriter {
   public:
     explicit StatusWriter(int fd) : fd_(fd) {}
 
-    /// Progress within a stage. Lines that follow each other within 50 ms are left out, unless the stage changes.
+    /// Progress within a stage. Reports that say nothing new are left out (the fleet takes every line for a sign of
+    /// life), and so are those that follow each other within 50 ms, unless the stage changes.
     void progress(std::string_view stage, uint64_t done, uint64_t total);
     void ready(const boost::json::object& what);
     void error(const Error& error);
@@ -27,6 +28,7 @@ class StatusWriter {
     int fd_;
     std::mutex mutex_;
     std::string stage_;
+    uint64_t done_ = 0, total_ = 0;
     std::chrono::steady_clock::time_point last_{};
 };
 

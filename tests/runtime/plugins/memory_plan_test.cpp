@@ -60,7 +60,7 @@ TEST(MemoryPlan, RefusesWithTheWholeSum) {
     const auto plan = plan_memory(assessment(), {{}, 16, kGiB, "'other' holds 3.0 GiB of 4.0 GiB"});
     ASSERT_FALSE(plan);
     EXPECT_EQ(plan.error().code, Code::kOutOfMemory);
-    for (const char* part : {"weights 1.0 GiB", "KV cache", "512 tokens", "scratch 64 MiB", "process 32 MiB", " = ",
+    for (const char* part : {"weights 1.0 GiB", "KV cache", "256 tokens", "scratch 64 MiB", "process 32 MiB", " = ",
                              "only 1.0 GiB are free", "'other' holds 3.0 GiB of 4.0 GiB"}) {
         EXPECT_THAT(plan.error().message, HasSubstr(part));
     }
