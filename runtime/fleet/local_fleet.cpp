@@ -254,6 +254,8 @@ class LocalFleet final : public Fleet {
             return registry_.error();
         }
         registry::ResolveOptions how;
+        how.format = request.format;
+        how.size_in_billions = request.size_in_billions;
         how.quantization = request.quantization;
         if (request.model_path.empty()) {
             return registry_->resolve(request.model, how);
