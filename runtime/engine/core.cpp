@@ -220,13 +220,13 @@ bool EngineCore::step() {
     if (status) {
         scheduler_.commit(plan);
         sample(plan);
-        deliver_all();
     } else if (status.error().code == Code::kInternal) {
         broken_ = Error{Code::kUnavailable, "the model has failed: " + status.error().message, "launch it again"};
         fail_all(status.error().in("the model has failed"));
     } else {
         fail_step(plan, status.error().in("the model refused a step"));
     }
+    deliver_all();
     const auto end = Clock::now();
     stats_.busy_seconds += seconds(end - begin);
     stats_.overhead_seconds += seconds((end - begin) - (model_end - model_begin));
