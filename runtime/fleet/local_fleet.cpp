@@ -253,8 +253,7 @@ class LocalFleet final : public Fleet {
         if (!registry_) {
             return registry_.error();
         }
-        registry::ResolveOptions how;
-        how.quantization = request.quantization;
+        const registry::ResolveOptions how{request.format, request.size_in_billions, request.quantization};
         if (request.model_path.empty()) {
             return registry_->resolve(request.model, how);
         }
