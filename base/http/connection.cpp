@@ -83,7 +83,9 @@ asio::awaitable<bool> Connection::serve_one() {
         co_return false;
     }
     if (!responder.keep_alive()) {
-        co_await linger();
+        if (!pending_.empty()) {
+            co_await linger();
+        }
         co_return false;
     }
     phase_ = Phase::kIdle;

@@ -173,9 +173,8 @@ asio::awaitable<LaunchedModel::Outcome> LaunchedModel::run_once() {
         s.stage = "start";
         s.bytes_done = s.bytes_total = 0;
     });
-    const std::vector<std::string> arguments{options_.program, "runner", "--spec-fd", std::to_string(runner::kSpecFd),
-                                             "--status-fd",    std::to_string(runner::kStatusFd)};
-    auto started = ChildProcess::start(executor_, arguments, kPipes);
+    // The uid is for people who look at the list of processes.
+    auto started = ChildProcess::start(executor_, {options_.program, "runner", status_.uid}, kPipes);
     if (!started) {
         outcome.error = started.error();
         co_return outcome;

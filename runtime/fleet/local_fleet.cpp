@@ -253,7 +253,10 @@ class LocalFleet final : public Fleet {
         if (!registry_) {
             return registry_.error();
         }
-        const registry::ResolveOptions how{request.format, request.size_in_billions, request.quantization};
+        registry::ResolveOptions how;
+        how.format = request.format;
+        how.size_in_billions = request.size_in_billions;
+        how.quantization = request.quantization;
         if (request.model_path.empty()) {
             return registry_->resolve(request.model, how);
         }

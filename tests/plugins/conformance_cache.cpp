@@ -37,7 +37,7 @@ TEST_P(Conformance, ChunkedPrefillEqualsOneShot) {
         SCOPED_TRACE(name);
         Case c = make_case(name);
         start(plugin(), c);
-        for (const size_t chunk : {1, 3, 8, 13}) {
+        for (const size_t chunk : {1U, 3U, 8U, 13U}) {
             SCOPED_TRACE(chunk);
             Rows got;
             for (size_t at = 0; at < c.golden.prompt.size(); at += chunk) {
