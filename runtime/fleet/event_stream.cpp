@@ -20,8 +20,6 @@ class NdjsonStream final : public EventStream {
 
     asio::awaitable<Next> next() override {
         if (usage_seen_) {
-            // The end of the body frees the connection for the next request.
-            (void)co_await lines_.next();
             co_return Next(boost::system::in_place_value);
         }
         auto line = co_await lines_.next();
@@ -35,6 +33,10 @@ class NdjsonStream final : public EventStream {
             co_return failure(co_await model_->why_gone(run_, event.error()));
         }
         usage_seen_ = std::holds_alternative<engine::Usage>(*event);
+        if (usage_seen_) {
+            // Callers stop here. The body's end, which is on its way, frees the connection for the next request.
+            (void)co_await lines_.next();
+        }
         if (const auto* error = std::get_if<Error>(&*event)) {
             // An engine that is shut down gives this; what happened to the model says more.
             const bool model_gone = error->code == Code::kUnavailable;

@@ -173,6 +173,7 @@ asio::awaitable<LaunchedModel::Outcome> LaunchedModel::run_once() {
         s.stage = "start";
         s.bytes_done = s.bytes_total = 0;
     });
+    // The uid is for people who look at the list of processes.
     auto started = ChildProcess::start(executor_, {options_.program, "runner", status_.uid}, kPipes);
     if (!started) {
         outcome.error = started.error();

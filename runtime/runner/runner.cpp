@@ -1,6 +1,7 @@
 #include "runtime/runner/runner.hpp"
 
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
@@ -187,6 +188,7 @@ int run_runner(int spec_fd, int status_fd) {
     if (!check_parent(spec->parent_pid)) {
         return kLoadFailed;
     }
+    ::prctl(PR_SET_NAME, ("gantry " + spec->uid).c_str());  // what top and ps show; the kernel cuts it at 15
     watch_lifeline(spec_fd);
     return Runner(std::move(*spec), status_fd).run();
 }

@@ -5,13 +5,15 @@
 #include <exception>
 #include <fstream>
 #include <iterator>
-#include <thread>
+
+#include "base/log.hpp"
 
 namespace gantry::fleet::testing {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 FleetTest::FleetTest() {
+    log::setup(log::Level::kError, log::Format::kText);
     std::string name = (fs::temp_directory_path() / "gantry-fleet-XXXXXX").string();
     dir_ = ::mkdtemp(name.data());
     model_path_ = (dir_ / "tiny.gguf").string();

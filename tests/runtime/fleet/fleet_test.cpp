@@ -359,6 +359,25 @@ TEST_F(FleetTest, RefusesBadRequestsWithBothCounts) {
     }());
 }
 
+TEST_F(FleetTest, RunsARealModelOnTheEnginesThatCan) {
+    run([this]() -> asio::awaitable<void> {
+        engine::GenerateRequest greedy = prompt("1", 32);
+        greedy.ignore_eos = true;
+        LaunchRequest oracle = request("oracle");
+        oracle.engine = "reference";
+        co_await launch_ready(oracle);
+        const Answer expected = co_await generate(fleet(), "oracle", greedy);
+        EXPECT_EQ(expected.tokens, 32u);
+
+        LaunchRequest best = request("best");
+        best.engine = "auto";
+        co_await launch_ready(best);
+        EXPECT_NE(fleet().describe("best")->engine, "null");
+        const Answer answer = co_await generate(fleet(), "best", greedy);
+        EXPECT_EQ(answer.text, expected.text) << fleet().describe("best")->plan;
+    }());
+}
+
 TEST_F(FleetTest, FiftyCyclesLeakNothing) {
     run([this]() -> asio::awaitable<void> {
         co_await launch_ready(request("warm"));
