@@ -6,7 +6,9 @@
 /// own that would fight for the processors. So every thread of our pool calls oneDNN on columns of its own, with
 /// OpenMP held at one thread, and no OpenMP thread is ever started.
 
+#include <compare>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "plugins/cpu/dispatch.hpp"
@@ -17,21 +19,24 @@ class MatrixLibrary {
   public:
     virtual ~MatrixLibrary() = default;
 
-    /// out[rows, columns] (+)= x * w^T, plus the bias. x is [rows, depth] without gaps and w [columns, depth] without
-    /// gaps, both fp32 or both bf16 as `type` says. Concurrent calls need different `thread` numbers.
-    struct Product {
+    /// out[rows, columns] (+)= x * w^T: x is [rows, depth] and w [columns, depth], without gaps, both of `type` (fp32
+    /// or bf16); rows of out are out_stride floats apart.
+    struct Shape {
         Element type;
-        const void* x;
-        const void* weights;
         uint32_t rows;
         uint32_t columns;
         uint32_t depth;
-        float* out;
         size_t out_stride;
-        const float* bias;
         bool accumulate;
+        auto operator<=>(const Shape&) const = default;
     };
-    virtual void multiply(const Product& product, uint32_t thread) = 0;
+    /// Generates the code for shapes that the next calls of multiply will have. [engine, no multiply running]
+    virtual void prepare(std::span<const Shape> shapes) = 0;
+
+    /// Computes a product of a prepared shape; `bias` has one value per column, or is nullptr. Concurrent calls need
+    /// different `thread` numbers. Throws gantry::sdk::Error.
+    virtual void multiply(const Shape& shape, const void* x, const void* weights, const float* bias, float* out,
+                          uint32_t thread) = 0;
 
     /// What the library calls its code for such a product ("brg:avx512_core").
     virtual std::string implementation(Element type, uint32_t rows, uint32_t columns, uint32_t depth) const = 0;

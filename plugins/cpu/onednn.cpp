@@ -2,7 +2,7 @@
 
 #include <dnnl.hpp>
 #include <map>
-#include <tuple>
+#include <string>
 #include <vector>
 
 #if DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP
@@ -30,39 +30,37 @@ matmul::primitive_desc describe(const dnnl::engine& engine, const memory::desc& 
 }
 #endif
 
-/// What a primitive is made for.
-struct Key {
-    Element type;
-    uint32_t rows, columns, depth;
-    size_t out_stride;
-    bool accumulate;
-    auto tie() const { return std::tie(type, rows, columns, depth, out_stride, accumulate); }
-    bool operator<(const Key& other) const { return tie() < other.tie(); }
-};
-
-struct Primitive {
+/// The code of one shape. Weights come as rows of [columns, depth]; most implementations want them in blocks.
+struct Code {
     matmul::primitive_desc desc;
     matmul run;
+    memory::desc rows;      ///< weights as they come
+    dnnl::reorder arrange;  ///< empty where `run` takes them so
+
+    bool arranges() const { return arrange.get(true) != nullptr; }
 };
 
 class OneDnn final : public MatrixLibrary {
   public:
-    explicit OneDnn(uint32_t threads) : threads_(threads) {}
+    explicit OneDnn(uint32_t threads) : scratch_(threads) {}
 
-    void multiply(const Product& p, uint32_t thread) override {
-#if DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP
-        omp_set_num_threads(1);  // of this thread; primitives are made for it too
-#endif
-        try {
-            run(p, threads_[thread]);
-        } catch (const dnnl::error& e) {
-            throw sdk::Error(GANTRY_ERR_INTERNAL, "oneDNN: " + std::string(e.what()) + " in a product of " +
-                                                      std::to_string(p.rows) + " x " + std::to_string(p.depth) + " x " +
-                                                      std::to_string(p.columns));
+    void prepare(std::span<const Shape> shapes) override {
+        constexpr size_t kMostShapes = 256;
+        if (codes_.size() > kMostShapes) codes_.clear();
+        hold_threads();
+        for (const Shape& shape : shapes) {
+            if (codes_.contains(shape)) continue;
+            guarded(shape, [&] { codes_.emplace(shape, make(shape)); });
         }
-        if (p.bias == nullptr) return;
-        for (uint32_t r = 0; r < p.rows; ++r) {
-            for (uint32_t c = 0; c < p.columns; ++c) p.out[r * p.out_stride + c] += p.bias[c];
+    }
+
+    void multiply(const Shape& shape, const void* x, const void* weights, const float* bias, float* out,
+                  uint32_t thread) override {
+        hold_threads();
+        guarded(shape, [&] { run(codes_.at(shape), x, weights, out, scratch_[thread]); });
+        if (bias == nullptr) return;
+        for (uint32_t r = 0; r < shape.rows; ++r) {
+            for (uint32_t c = 0; c < shape.columns; ++c) out[r * shape.out_stride + c] += bias[c];
         }
     }
 
@@ -76,51 +74,74 @@ class OneDnn final : public MatrixLibrary {
     }
 
   private:
-    struct PerThread {
-        std::map<Key, Primitive> primitives;
-        std::vector<uint8_t> scratch;
+    struct Scratch {
+        std::vector<uint8_t> pad;
+        std::vector<uint8_t> weights;
     };
 
-    Primitive make(const Key& k) const {
-        const auto type = k.type == Element::kBf16 ? memory::data_type::bf16 : memory::data_type::f32;
-        const auto stride = static_cast<memory::dim>(k.out_stride);
-        const memory::dim m = k.rows, n = k.columns, d = k.depth;
+    /// Every call to oneDNN stays on its own thread; code is made for one thread too.
+    static void hold_threads() {
+#if DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP
+        omp_set_num_threads(1);
+#endif
+    }
+
+    template <class F>
+    static void guarded(const Shape& shape, F&& call) {
+        try {
+            call();
+        } catch (const dnnl::error& e) {
+            throw sdk::Error(GANTRY_ERR_INTERNAL, "oneDNN: " + std::string(e.what()) + " in a product of " +
+                                                      std::to_string(shape.rows) + " x " + std::to_string(shape.depth) +
+                                                      " x " + std::to_string(shape.columns));
+        }
+    }
+
+    Code make(const Shape& s) const {
+        const auto type = s.type == Element::kBf16 ? memory::data_type::bf16 : memory::data_type::f32;
+        const auto stride = static_cast<memory::dim>(s.out_stride);
+        const memory::dim m = s.rows, n = s.columns, d = s.depth;
         const memory::desc a({m, d}, type, memory::format_tag::ab);
-        const memory::desc b({d, n}, type, memory::format_tag::ba);
+        const memory::desc b({d, n}, type, memory::format_tag::any);
         const memory::desc c({m, n}, memory::data_type::f32, memory::dims{stride, 1});
         dnnl::primitive_attr attributes;
         attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-        if (k.accumulate) {
+        if (s.accumulate) {
             dnnl::post_ops after;
             after.append_sum(1.0F);
             attributes.set_post_ops(after);
         }
-        auto desc = describe(engine_, a, b, c, attributes);
-        return {desc, matmul(desc)};
+        Code code{describe(engine_, a, b, c, attributes), {}, {{d, n}, type, memory::format_tag::ba}, {}};
+        code.run = matmul(code.desc);
+        if (code.desc.weights_desc() != code.rows) {
+            code.arrange =
+                dnnl::reorder(dnnl::reorder::primitive_desc(engine_, code.rows, engine_, code.desc.weights_desc()));
+        }
+        return code;
     }
 
-    void run(const Product& p, PerThread& mine) {
-        constexpr size_t kMostPrimitives = 256;
-        const Key key{p.type, p.rows, p.columns, p.depth, p.out_stride, p.accumulate};
-        auto found = mine.primitives.find(key);
-        if (found == mine.primitives.end()) {
-            if (mine.primitives.size() >= kMostPrimitives) mine.primitives.clear();
-            found = mine.primitives.emplace(key, make(key)).first;
-        }
-        const auto& desc = found->second.desc;
-        if (const size_t need = desc.scratchpad_desc().get_size(); mine.scratch.size() < need)
-            mine.scratch.resize(need);
+    void run(const Code& code, const void* x, const void* weights, float* out, Scratch& mine) const {
         dnnl::stream stream(engine_);
-        found->second.run.execute(
-            stream, {{DNNL_ARG_SRC, memory(desc.src_desc(), engine_, const_cast<void*>(p.x))},
-                     {DNNL_ARG_WEIGHTS, memory(desc.weights_desc(), engine_, const_cast<void*>(p.weights))},
-                     {DNNL_ARG_DST, memory(desc.dst_desc(), engine_, p.out)},
-                     {DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), engine_, mine.scratch.data())}});
+        memory rows(code.rows, engine_, const_cast<void*>(weights));
+        memory blocks = rows;
+        if (code.arranges()) {
+            const size_t need = code.desc.weights_desc().get_size();
+            if (mine.weights.size() < need) mine.weights.resize(need);
+            blocks = memory(code.desc.weights_desc(), engine_, mine.weights.data());
+            code.arrange.execute(stream, rows, blocks);
+        }
+        if (const size_t need = code.desc.scratchpad_desc().get_size(); mine.pad.size() < need) mine.pad.resize(need);
+        code.run.execute(stream,
+                         {{DNNL_ARG_SRC, memory(code.desc.src_desc(), engine_, const_cast<void*>(x))},
+                          {DNNL_ARG_WEIGHTS, blocks},
+                          {DNNL_ARG_DST, memory(code.desc.dst_desc(), engine_, out)},
+                          {DNNL_ARG_SCRATCHPAD, memory(code.desc.scratchpad_desc(), engine_, mine.pad.data())}});
         stream.wait();
     }
 
     dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
-    std::vector<PerThread> threads_;
+    std::map<Shape, Code> codes_;
+    std::vector<Scratch> scratch_;  ///< one per thread
 };
 
 }  // namespace

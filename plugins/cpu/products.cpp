@@ -10,10 +10,8 @@ namespace {
 using transformer::LinearOut;
 using transformer::Mat;
 
-/// From this many rows on, oneDNN's packing of the weights pays: sooner where it reads them in place than where they
-/// have to be converted for it.
-constexpr uint32_t kLibraryRows = 32;
-constexpr uint32_t kConvertedRows = 64;
+/// From this many rows on, oneDNN's speed makes up for bringing the weights into its form.
+constexpr uint32_t kLibraryRows = 64;
 /// Weight elements that a thread converts for the library at once: half of a common L2 cache in fp32.
 constexpr size_t kLibraryElements = 256 * 1024;
 /// Activations that are passed over for each panel, so that they stay in the L2 cache.
@@ -36,8 +34,7 @@ Products::Products(const Kernels& kernels, const CpuFeatures& features, ThreadPo
       scratch_(pool.size()) {}
 
 Products::Way Products::way_of(const CpuWeight& weight, uint32_t rows, bool own_kernels_only) const {
-    const uint32_t enough = weight.element() == library_type_ ? kLibraryRows : kConvertedRows;
-    const bool large = library_ != nullptr && !own_kernels_only && rows >= enough;
+    const bool large = library_ != nullptr && !own_kernels_only && rows >= kLibraryRows;
     if (large && (!weight.pack() || prefill_ == Prefill::kOneDnn)) return Way::kLibrary;
     return weight.pack() ? Way::kPacked : Way::kPlain;
 }
@@ -97,6 +94,11 @@ void Products::plan_tasks(Mat x, std::span<const LinearOut> outs, bool own_kerne
 void Products::run(Mat x, std::span<const LinearOut> outs, bool own_kernels_only) {
     if (x.rows == 0) return;
     plan_tasks(x, outs, own_kernels_only);
+    shapes_.clear();
+    for (const Task& task : tasks_) {
+        if (task.way == Way::kLibrary) shapes_.push_back(library_shape(task, x));
+    }
+    if (!shapes_.empty()) library_->prepare(shapes_);
     prepare_rows(x);
     pool_.for_each(tasks_.size(), [&](size_t index, uint32_t thread) {
         const Task& task = tasks_[index];
@@ -190,17 +192,20 @@ const void* Products::library_weights(const CpuWeight& weight, uint64_t first, u
     return scratch.narrow.data();
 }
 
+MatrixLibrary::Shape Products::library_shape(const Task& task, Mat x) const {
+    const auto columns = static_cast<uint32_t>(own(task.out->weight).rows());
+    const uint32_t count = std::min(task.end * kPanelRows, columns) - task.begin * kPanelRows;
+    return {library_type_, x.rows, count, x.cols, columns, task.out->accumulate};
+}
+
 void Products::library_product(const Task& task, Mat x, uint32_t thread) {
     const CpuWeight& weight = own(task.out->weight);
     const float* bias = bias_of(*task.out);
-    const auto columns = static_cast<uint32_t>(weight.rows());
     const uint32_t column = task.begin * kPanelRows;
-    const uint32_t count = std::min(task.end * kPanelRows, columns) - column;
-    library_->multiply(
-        {library_type_, library_type_ == Element::kBf16 ? static_cast<const void*>(narrow_.data()) : x.data,
-         library_weights(weight, column, count, thread), x.rows, count, x.cols, task.out->out.data + column, columns,
-         bias == nullptr ? nullptr : bias + column, task.out->accumulate},
-        thread);
+    const MatrixLibrary::Shape shape = library_shape(task, x);
+    library_->multiply(shape, library_type_ == Element::kBf16 ? static_cast<const void*>(narrow_.data()) : x.data,
+                       library_weights(weight, column, shape.columns, thread),
+                       bias == nullptr ? nullptr : bias + column, task.out->out.data + column, thread);
 }
 
 std::string Products::plan() const {

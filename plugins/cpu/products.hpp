@@ -46,6 +46,7 @@ class Products {
     Way way_of(const CpuWeight& weight, uint32_t rows, bool own_kernels_only) const;
     void prepare_rows(transformer::Mat x);
     void plan_tasks(transformer::Mat x, std::span<const transformer::LinearOut> outs, bool own_kernels_only);
+    MatrixLibrary::Shape library_shape(const Task& task, transformer::Mat x) const;
     void packed_product(const Task& task, transformer::Mat x) const;
     void plain_product(const Task& task, transformer::Mat x, uint32_t thread);
     void library_product(const Task& task, transformer::Mat x, uint32_t thread);
@@ -60,7 +61,8 @@ class Products {
 
     // Scratch, grown as needed. [engine]
     std::vector<Task> tasks_;
-    std::vector<int8_t> quants_;  ///< activations as int8
+    std::vector<MatrixLibrary::Shape> shapes_;  ///< of the tasks that go to the library
+    std::vector<int8_t> quants_;                ///< activations as int8
     std::vector<BlockInfo> block_info_;
     std::vector<uint16_t> narrow_;  ///< activations as bf16
     struct Scratch {
