@@ -25,6 +25,8 @@ struct LaunchRequest {
     std::string model;                  ///< catalog name, or a path to a file or folder
     std::string uid;                    ///< empty: made from the model's name
     std::string engine;                 ///< plugin id; empty or "auto": the best for this machine
+    std::string format;                 ///< "gguf" or "safetensors", also in Xinference's words; empty: any
+    std::string size_in_billions;       ///< "0.5"; empty: any
     std::string quantization;           ///< empty: the registry's choice
     std::string model_path;             ///< overrides where the files are
     std::optional<uint32_t> context;    ///< tokens; default: the model's, as memory allows
