@@ -319,7 +319,7 @@ def write_gguf(path, model, tok, config, context):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", type=pathlib.Path, default=HERE.parent / "gantry-demo.gguf")
-    p.add_argument("--steps", type=int, default=9000)
+    p.add_argument("--steps", type=int, default=2000)
     p.add_argument("--minutes", type=float, default=0, help="stop after so long whatever the step (0: no limit)")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seed", type=int, default=1)
