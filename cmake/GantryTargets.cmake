@@ -5,6 +5,10 @@ function(gantry_library name)
     add_library(${name} STATIC ${ARG_SOURCES})
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK} gantry_flags)
+    file(RELATIVE_PATH dir ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+    list(JOIN ARG_LINK " " links)
+    list(JOIN ARG_PRIVATE_LINK " " private_links)
+    set_property(GLOBAL APPEND PROPERTY GANTRY_MODULES "${name} ${dir} ${links} ${private_links}")
 endfunction()
 
 # gantry_plugin(ID SOURCES ... LINK ...): a backend plugin that sees only the SDK. Builds
@@ -16,12 +20,15 @@ function(gantry_plugin id)
     add_library(${target} MODULE ${ARG_SOURCES})
     target_link_libraries(${target} PRIVATE ${ARG_LINK} gantry_flags)
     set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${id} SUFFIX ".gantry.so"
-                          LIBRARY_OUTPUT_DIRECTORY ${dir})
+                          LIBRARY_OUTPUT_DIRECTORY ${dir} INSTALL_RPATH "$ORIGIN:$ORIGIN/../..")
     target_link_options(${target} PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/sdk/abi/plugin.map
-                        -Wl,--exclude-libs,ALL $<$<NOT:$<BOOL:${GANTRY_SANITIZE}>>:-Wl,-z,defs>)
+                        -Wl,--exclude-libs,ALL)
+    if(NOT GANTRY_SANITIZE) # a sanitizer's runtime comes with the program
+        target_link_options(${target} PRIVATE -Wl,-z,defs)
+    endif()
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${CMAKE_SOURCE_DIR}/sdk/abi/plugin.map)
     configure_file(${CMAKE_CURRENT_SOURCE_DIR}/plugin.toml.in ${dir}/plugin.toml @ONLY)
-    install(TARGETS ${target} LIBRARY DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)
+    install(TARGETS ${target} RUNTIME_DEPENDENCY_SET gantry_libraries LIBRARY DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)
     install(FILES ${dir}/plugin.toml DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)
 endfunction()
 

@@ -1,0 +1,75 @@
+# The front door. Each target does its own set-up; `make run` and `make test` are all that a newcomer needs.
+MODEL  ?= gantry-demo
+PROMPT ?= What is Gantry?
+JOBS   ?= $(shell nproc)
+GANTRY  = build/release/bin/gantry
+
+.PHONY: help setup build run test test-release test-asan test-tsan test-long fuzz bench package format lint clean
+
+help:            ## this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+setup:           ## install what building needs (asks for sudo when not root)
+	@packaging/setup.sh build
+
+build: setup     ## build the program: build/release/bin/gantry, its plugins beside it
+	@cmake --preset release -DGANTRY_TESTS=OFF $(CMAKE_ARGS) >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+
+run: build       ## build, start a server, launch the demo model and chat with it (MODEL=..., PROMPT=...)
+	@$(GANTRY) run $(MODEL) $(if $(PROMPT),"$(PROMPT)") --then-chat
+
+test: test-release test-asan test-tsan ## all set-up, then every test: release, ASan+UBSan, TSan
+
+test-release: build/venv/.ready
+	@packaging/setup.sh build test
+	@cmake --preset release -DGANTRY_TESTS=ON $(CMAKE_ARGS) >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	ctest --preset release -j $(JOBS) $(CTEST_ARGS)
+
+test-asan test-tsan: test-%: build/venv/.ready
+	@packaging/setup.sh build test
+	@cmake --preset $* -DGANTRY_TESTS=ON $(CMAKE_ARGS) >/dev/null
+	@cmake --build --preset $* -j $(JOBS)
+	ctest --preset $* -j $(JOBS) -LE "python|long" $(CTEST_ARGS)
+
+test-long: test  ## the longest tests too
+	GANTRY_TEST_LONG=1 ctest --preset release -j 1 -L long $(CTEST_ARGS)
+
+# The clients that the API tests drive live in an environment of their own.
+build/venv/.ready: tests/requirements.txt
+	@packaging/setup.sh test
+	@python3 -m venv build/venv
+	@build/venv/bin/pip install -q --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+fuzz:            ## every fuzzer for FUZZ_SECONDS (default 60) under ASan+UBSan
+	@packaging/setup.sh build test lint
+	tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
+
+bench:           ## speed and memory, ours against the peer's in one run
+	@packaging/setup.sh build test bench
+	@cmake --preset release -DGANTRY_BENCH=ON $(CMAKE_ARGS) >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	tests/bench/run.sh
+
+package:         ## .deb, .rpm and .tar.zst in dist/
+	@packaging/setup.sh build package
+	@cmake --preset release -DGANTRY_TESTS=OFF $(CMAKE_ARGS) >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	@cd build/release && for g in DEB RPM TZST; do cpack -G $$g >/dev/null || exit 1; done
+	@ls -l dist
+
+format:          ## clang-format the sources in place
+	@packaging/setup.sh lint
+	@git ls-files '*.cpp' '*.hpp' '*.h' '*.c' | xargs clang-format-14 -i
+
+lint:            ## clang-format check and clang-tidy
+	@packaging/setup.sh build test lint
+	@git ls-files '*.cpp' '*.hpp' '*.h' '*.c' | xargs clang-format-14 --dry-run -Werror
+	@cmake --preset release -DGANTRY_TESTS=ON $(CMAKE_ARGS) >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	@git ls-files '*.cpp' | grep -v '^tests/' | xargs -P $(JOBS) -n 4 clang-tidy-14 -p build/release --quiet
+
+clean:           ## remove build folders and packages
+	rm -rf build dist

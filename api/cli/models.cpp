@@ -1,0 +1,155 @@
+/// gantry launch, ps, stop
+
+#include <iostream>
+
+#include "api/cli/command_list.hpp"
+#include "api/cli/server_client.hpp"
+#include "api/cli/terminal.hpp"
+
+namespace gantry::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string text_of(const json::value& object, std::string_view key) {
+    const auto* v = object.as_object().if_contains(key);
+    return v != nullptr && v->is_string() ? json::value_to<std::string>(*v) : std::string();
+}
+
+uint64_t number_of(const json::value& object, std::string_view key) {
+    const auto* v = object.as_object().if_contains(key);
+    return v != nullptr && v->is_number() ? v->to_number<uint64_t>() : 0;
+}
+
+/// Percent-encodes one path segment.
+std::string segment(std::string_view text) {
+    static constexpr std::string_view kHex = "0123456789ABCDEF";
+    std::string out;
+    for (const char c : text) {
+        const auto u = static_cast<unsigned char>(c);
+        if (std::isalnum(u) != 0 || c == '-' || c == '.' || c == '_' || c == '~') {
+            out += c;
+        } else {
+            out += '%';
+            out += kHex[u >> 4U];
+            out += kHex[u & 15U];
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+int cmd_launch(const Arguments& args) {
+    auto client = ServerClient::from(args);
+    if (!client) {
+        return fail(client.error());
+    }
+    json::object launch{{"model_name", args.operands[0]}, {"model_engine", args.value("engine").value_or("auto")}};
+    if (const auto uid = args.value("uid")) {
+        launch["model_uid"] = *uid;
+    }
+    if (const auto q = args.value("quantization")) {
+        launch["quantization"] = *q;
+    }
+    for (const auto& [option, field] : {std::pair{"context", "context_length"},
+                                        std::pair{"max-sequences", "max_num_seqs"}, std::pair{"threads", "n_threads"}}) {
+        if (args.has(option)) {
+            const auto n = args.number(option, 0, 1, 1L << 30);
+            if (!n) {
+                return fail(n.error());
+            }
+            launch[field] = *n;
+        }
+    }
+    if (const auto pairs = args.values("option"); !pairs.empty()) {
+        json::object options;
+        for (const auto& pair : pairs) {
+            const auto eq = pair.find('=');
+            if (eq == std::string::npos) {
+                return fail({Code::kInvalidArgument, "--option takes KEY=VALUE, not \"" + pair + "\""});
+            }
+            options[pair.substr(0, eq)] = pair.substr(eq + 1);
+        }
+        launch["engine_options"] = std::move(options);
+    }
+    if (args.has("no-wait")) {
+        const auto accepted = client->call("POST", "/v1/models?wait_ready=false", std::move(launch));
+        if (!accepted) {
+            return fail(accepted.error());
+        }
+        std::cout << (args.has("json") ? json::serialize(*accepted) : text_of(*accepted, "model_uid")) << "\n";
+        return 0;
+    }
+    const auto uid = ensure_launched(*client, std::move(launch), args.has("quiet"), false);
+    if (!uid) {
+        return fail(uid.error());
+    }
+    std::cout << (args.has("json") ? json::serialize(json::object{{"model_uid", *uid}}) : *uid) << "\n";
+    return 0;
+}
+
+int cmd_ps(const Arguments& args) {
+    auto client = ServerClient::from(args);
+    if (!client) {
+        return fail(client.error());
+    }
+    const auto answer = client->call("GET", "/gantry/v1/models");
+    if (!answer) {
+        return fail(answer.error());
+    }
+    if (args.has("json")) {
+        std::cout << json::serialize(*answer) << "\n";
+        return 0;
+    }
+    const auto& models = answer->at("models").as_array();
+    if (args.has("quiet")) {
+        for (const auto& m : models) {
+            std::cout << text_of(m, "uid") << "\n";
+        }
+        return 0;
+    }
+    std::vector<std::vector<std::string>> rows{{"NAME", "STATE", "ENGINE", "TYPE", "CONTEXT", "MEMORY", "MODEL"}};
+    for (const auto& m : models) {
+        std::string state = text_of(m, "state");
+        if (const auto total = number_of(m, "bytes_total"); state == "loading" && total > 0) {
+            state += " " + std::to_string(number_of(m, "bytes_done") * 100 / total) + " %";
+        }
+        rows.push_back({text_of(m, "uid"), state, text_of(m, "engine"), text_of(m, "quantization"),
+                        std::to_string(number_of(m, "context_length")), human_bytes(number_of(m, "memory_bytes")),
+                        text_of(m, "model_name")});
+    }
+    std::cout << table(rows);
+    return 0;
+}
+
+int cmd_stop(const Arguments& args) {
+    auto client = ServerClient::from(args);
+    if (!client) {
+        return fail(client.error());
+    }
+    std::vector<std::string> uids = args.operands;
+    if (args.has("all")) {
+        const auto answer = client->call("GET", "/gantry/v1/models");
+        if (!answer) {
+            return fail(answer.error());
+        }
+        for (const auto& m : answer->at("models").as_array()) {
+            uids.push_back(text_of(m, "uid"));
+        }
+    } else if (uids.empty()) {
+        fail({Code::kInvalidArgument, "gantry stop needs the name of a model, or --all", "gantry ps lists them"});
+        return 2;
+    }
+    int code = 0;
+    for (const auto& uid : uids) {
+        if (const auto gone = client->call("DELETE", "/v1/models/" + segment(uid)); !gone) {
+            code = fail(gone.error());
+        } else if (!args.has("quiet")) {
+            std::cout << "stopped " << uid << "\n";
+        }
+    }
+    return code;
+}
+
+}  // namespace gantry::cli

@@ -1,0 +1,181 @@
+#include "api/cli/server_client.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+
+#include "base/http/client.hpp"
+#include "base/http/status_map.hpp"
+
+namespace gantry::cli {
+namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+constexpr uint16_t kDefaultPort = 9997;
+
+Result<http::Endpoint> parse_server(std::string_view text) {
+    const Error bad{Code::kInvalidArgument, "\"" + std::string(text) + "\" is not a server address",
+                    "use http://HOST:PORT, HOST:PORT or unix:/path"};
+    if (text.starts_with("unix:")) {
+        return http::Endpoint{true, std::string(text.substr(5)), 0};
+    }
+    if (text.starts_with("http://")) {
+        text.remove_prefix(7);
+    } else if (text.find("://") != std::string_view::npos) {
+        return bad;
+    }
+    while (text.ends_with('/')) {
+        text.remove_suffix(1);
+    }
+    const auto colon = text.rfind(':');
+    uint16_t port = kDefaultPort;
+    if (colon != std::string_view::npos) {
+        const auto digits = text.substr(colon + 1);
+        const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+        if (ec != std::errc{} || end != digits.data() + digits.size()) {
+            return bad;
+        }
+        text = text.substr(0, colon);
+    }
+    if (text.empty()) {
+        return bad;
+    }
+    return http::Endpoint{false, std::string(text), port};
+}
+
+/// The Error inside an error answer, or one made of its status.
+Error error_of(int status, std::string_view body) {
+    Error error{http::code_of(status), "the server answered with status " + std::to_string(status), ""};
+    boost::system::error_code ec;
+    const auto value = json::parse({body.data(), body.size()}, ec);
+    if (ec || !value.is_object()) {
+        return error;
+    }
+    if (const auto* e = value.as_object().if_contains("error"); e != nullptr && e->is_object()) {
+        const auto& object = e->as_object();
+        if (const auto* m = object.if_contains("message"); m != nullptr && m->is_string()) {
+            error.message = json::value_to<std::string>(*m);
+        }
+        if (const auto* h = object.if_contains("hint"); h != nullptr && h->is_string()) {
+            error.hint = json::value_to<std::string>(*h);
+        }
+    }
+    return error;
+}
+
+Error explain(const http::Endpoint& endpoint, Error error) {
+    if (error.code == Code::kUnavailable && error.hint.empty()) {
+        error.hint = "is a server running at " + endpoint.text() + "? Start one with: gantry serve";
+    }
+    return error;
+}
+
+}  // namespace
+
+struct ServerClient::Impl {
+    http::Endpoint endpoint;
+};
+
+ServerClient::ServerClient(http::Endpoint endpoint) : impl_(std::make_unique<Impl>(Impl{std::move(endpoint)})) {}
+ServerClient::~ServerClient() = default;
+ServerClient::ServerClient(ServerClient&&) noexcept = default;
+const http::Endpoint& ServerClient::endpoint() const { return impl_->endpoint; }
+
+Result<ServerClient> ServerClient::from(const Arguments& args) {
+    const char* env = std::getenv("GANTRY_SERVER");
+    const auto given = args.value("server");
+    GANTRY_TRY(auto endpoint, parse_server(given ? *given : env != nullptr ? env : "127.0.0.1"));
+    return ServerClient(std::move(endpoint));
+}
+
+Result<json::value> ServerClient::call(std::string method, std::string target, std::optional<json::value> body) {
+    asio::io_context io(1);
+    http::Client client(io.get_executor(), impl_->endpoint);
+    http::Request request;
+    request.method = std::move(method);
+    request.target = std::move(target);
+    if (body) {
+        request.headers.set("Content-Type", "application/json");
+        request.body = json::serialize(*body);
+    }
+    Result<http::Response> response = Error{Code::kInternal, "the call did not run"};
+    const auto run = [&]() -> asio::awaitable<void> {
+        response = co_await client.request(request, std::chrono::hours(24));
+    };
+    asio::co_spawn(io, run(), asio::detached);
+    io.run();
+    if (!response) {
+        return explain(impl_->endpoint, response.error());
+    }
+    if (response->status >= 300) {
+        return error_of(response->status, response->body);
+    }
+    boost::system::error_code ec;
+    auto value = json::parse(response->body, ec);
+    if (ec) {
+        return Error{Code::kDataLoss, "the server's answer is not JSON: " + ec.message()};
+    }
+    return value;
+}
+
+Status ServerClient::stream(std::string target, const json::value& body,
+                            const std::function<bool(std::string_view)>& on_data) {
+    asio::io_context io(1);
+    http::Client client(io.get_executor(), impl_->endpoint);
+    http::Request request;
+    request.method = "POST";
+    request.target = std::move(target);
+    request.headers.set("Content-Type", "application/json");
+    request.body = json::serialize(body);
+
+    Status outcome = ok();
+    asio::signal_set interrupt(io, SIGINT);
+    interrupt.async_wait([&](boost::system::error_code ec, int) {
+        if (!ec) {
+            outcome = Error{Code::kCancelled, "stopped"};
+            io.stop();
+        }
+    });
+    const auto run = [&]() -> asio::awaitable<void> {
+        auto opened = co_await client.open(request, std::chrono::hours(24));
+        if (!opened) {
+            outcome = explain(impl_->endpoint, opened.error());
+            interrupt.cancel();
+            co_return;
+        }
+        auto& response = **opened;
+        if (response.status() >= 300) {
+            auto text = co_await response.read_all();
+            outcome = error_of(response.status(), text ? *text : std::string());
+        } else {
+            http::LineReader lines(response);
+            while (true) {
+                auto line = co_await lines.next();
+                if (!line) {
+                    outcome = line.error();
+                    break;
+                }
+                if (!*line || **line == "data: [DONE]") {
+                    break;
+                }
+                if ((*line)->starts_with("data: ") && !on_data(std::string_view(**line).substr(6))) {
+                    break;
+                }
+            }
+        }
+        interrupt.cancel();
+    };
+    asio::co_spawn(io, run(), asio::detached);
+    io.run();
+    return outcome;
+}
+
+bool ServerClient::alive() { return call("GET", "/healthz").has_value(); }
+
+}  // namespace gantry::cli

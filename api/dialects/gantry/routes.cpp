@@ -1,0 +1,116 @@
+#include "api/dialects/routes.hpp"
+#include "api/http/services.hpp"
+#include "base/http/error_response.hpp"
+
+namespace gantry::dialects {
+
+namespace asio = boost::asio;
+namespace bj = boost::json;
+using api::ApiError;
+using api::Exchange;
+using api::Outcome;
+using api::Services;
+
+namespace {
+
+bj::array strings(const std::vector<std::string>& list) { return bj::array(list.begin(), list.end()); }
+
+bj::object status_json(const fleet::ModelStatus& model) {
+    return bj::object{{"uid", model.uid},
+                      {"model_name", model.model_name},
+                      {"model_path", model.model_path},
+                      {"state", fleet::state_name(model.state)},
+                      {"stage", model.stage},
+                      {"bytes_done", model.bytes_done},
+                      {"bytes_total", model.bytes_total},
+                      {"error", model.error ? bj::value(http::error_object(*model.error)) : bj::value(nullptr)},
+                      {"engine", model.engine},
+                      {"plan", model.plan},
+                      {"architecture", model.architecture},
+                      {"format", model.format},
+                      {"quantization", model.quantization},
+                      {"abilities", strings(model.abilities)},
+                      {"parameter_count", model.parameter_count},
+                      {"context_length", model.context_length},
+                      {"memory_bytes", model.memory_bytes},
+                      {"created", model.created},
+                      {"ready_since", model.ready_since == 0 ? bj::value(nullptr) : bj::value(model.ready_since)},
+                      {"pid", model.pid},
+                      {"restarts", model.restarts},
+                      {"log_tail", strings(model.log_tail)}};
+}
+
+asio::awaitable<Outcome> backends(Services& services, Exchange&) {
+    Result<bj::value> report = co_await services.fleet.backends();
+    if (!report) {
+        co_return ApiError(report.error());
+    }
+    co_return api::json_response(*report);
+}
+
+asio::awaitable<Outcome> models(Services& services, Exchange&) {
+    bj::array all;
+    for (const fleet::ModelStatus& model : services.fleet.list()) {
+        all.emplace_back(status_json(model));
+    }
+    const fleet::Ledger ledger = services.fleet.ledger();
+    co_return api::json_response(bj::object{
+        {"models", std::move(all)}, {"memory", bj::object{{"total", ledger.total}, {"reserved", ledger.reserved}}}});
+}
+
+asio::awaitable<Outcome> model(Services& services, Exchange& exchange) {
+    const Result<fleet::ModelStatus> found = services.fleet.describe(exchange.param("uid"));
+    if (!found) {
+        co_return ApiError(found.error());
+    }
+    bj::object out = status_json(*found);
+    out["chat_template"] = found->chat_template;
+    co_return api::json_response(std::move(out));
+}
+
+/// Hands a call to the model's own process; its routes have the names of ours.
+asio::awaitable<Outcome> pass_on(Services& services, Exchange& exchange, std::string path, bj::object body) {
+    Result<bj::value> answer = co_await services.fleet.call(exchange.param("uid"), std::move(path), std::move(body));
+    if (!answer) {
+        co_return ApiError(answer.error());
+    }
+    co_return api::json_response(*answer);
+}
+
+template <const char* path>
+asio::awaitable<Outcome> pass_body(Services& services, Exchange& exchange) {
+    auto body = exchange.json_body();
+    if (!body) {
+        co_return body.error();
+    }
+    std::string target = path;
+    co_return co_await pass_on(services, exchange, std::move(target), std::move(*body));
+}
+
+constexpr char kTokenize[] = "/tokenize";
+constexpr char kDetokenize[] = "/detokenize";
+constexpr char kTemplate[] = "/template";
+
+asio::awaitable<Outcome> stats(Services& services, Exchange& exchange) {
+    std::string target = "/stats";
+    bj::object nothing;
+    co_return co_await pass_on(services, exchange, std::move(target), std::move(nothing));
+}
+
+using api::Scope;
+
+constexpr api::Route kRoutes[] = {
+    {"GET", "/gantry/v1/backends", Scope::kModelsList, backends},
+    {"GET", "/gantry/v1/models", Scope::kModelsList, models},
+    {"GET", "/gantry/v1/models/{uid}", Scope::kModelsList, model},
+    {"GET", "/gantry/v1/models/{uid}/stats", Scope::kModelsRead, stats},
+    {"POST", "/gantry/v1/models/{uid}/tokenize", Scope::kModelsRead, pass_body<kTokenize>},
+    {"POST", "/gantry/v1/models/{uid}/detokenize", Scope::kModelsRead, pass_body<kDetokenize>},
+    {"POST", "/gantry/v1/models/{uid}/template", Scope::kModelsRead, pass_body<kTemplate>},
+};
+
+}  // namespace
+
+api::RouteTable gantry_routes() { return kRoutes; }
+
+}  // namespace gantry::dialects

@@ -1,0 +1,35 @@
+#pragma once
+
+/// A chat or completion as it was asked for, in the runtime's words.
+
+#include <boost/json.hpp>
+#include <string>
+#include <vector>
+
+#include "api/http/api_error.hpp"
+#include "runtime/engine/types.hpp"
+
+namespace gantry::dialects::openai {
+
+struct Call {
+    bool chat = true;
+    std::string model;                              ///< the uid
+    std::vector<engine::GenerateRequest> requests;  ///< one a prompt; a chat has one
+    bool stream = false;
+    bool include_usage = false;  ///< a chunk of its own for the usage
+    bool logprobs = false;
+    bool tools = false;  ///< the model was told of tools
+    std::vector<std::string> ignored;
+
+    uint32_t answers_each() const { return static_cast<uint32_t>(requests.front().n); }
+    uint32_t answers() const { return static_cast<uint32_t>(requests.size()) * answers_each(); }
+};
+
+/// Decodes POST /v1/chat/completions. What is not known is listed in `ignored`; what is known, unsupported and would
+/// change the answer is refused.
+api::ApiResult<Call> decode_chat(const boost::json::object& body);
+
+/// Decodes POST /v1/completions: a prompt is a text, a list of texts, of token ids, or of lists of token ids.
+api::ApiResult<Call> decode_completion(const boost::json::object& body);
+
+}  // namespace gantry::dialects::openai

@@ -1,0 +1,105 @@
+#include <fmt/core.h>
+
+#include <limits>
+
+#include "api/dialects/openai/call.hpp"
+#include "api/dialects/openai/fields.hpp"
+
+namespace gantry::dialects::openai {
+
+namespace bj = boost::json;
+
+namespace {
+
+using Input = decltype(engine::GenerateRequest::input);
+
+constexpr size_t kMaxPrompts = 128;
+
+bool token_ids(const bj::array& list, std::vector<int32_t>& out) {
+    for (const bj::value& item : list) {
+        if (!item.is_int64() || item.get_int64() < 0 || item.get_int64() > std::numeric_limits<int32_t>::max()) {
+            return false;
+        }
+        out.push_back(static_cast<int32_t>(item.get_int64()));
+    }
+    return true;
+}
+
+/// The prompts, whatever of the four forms they come in.
+std::vector<Input> read_prompts(json::Reader& reader) {
+    const bj::value* prompt = reader.any("prompt");
+    if (!prompt) {
+        reader.fail("prompt", "is missing; a string, or a list of strings or token ids, is needed");
+        return {};
+    }
+    if (prompt->is_string()) {
+        return {engine::TextInput{std::string(prompt->get_string()), true}};
+    }
+    const bj::array* list = prompt->if_array();
+    if (!list || list->empty()) {
+        reader.fail("prompt", fmt::format("must be a string, or a list of strings or token ids, not {}",
+                                          list ? "an empty list" : json::kind_name(*prompt)));
+        return {};
+    }
+    if ((*list)[0].is_number()) {
+        engine::TokenInput tokens;
+        if (!token_ids(*list, tokens.ids)) {
+            reader.fail("prompt", "a list of token ids must hold whole numbers from 0 on");
+            return {};
+        }
+        return {std::move(tokens)};
+    }
+    if (list->size() > kMaxPrompts) {
+        reader.fail("prompt", fmt::format("at most {} prompts are possible, not {}", kMaxPrompts, list->size()));
+        return {};
+    }
+    std::vector<Input> out;
+    for (const bj::value& item : *list) {
+        const std::string path = fmt::format("prompt[{}]", out.size());
+        engine::TokenInput tokens;
+        if (item.is_string()) {
+            out.emplace_back(engine::TextInput{std::string(item.get_string()), true});
+        } else if (item.is_array() && !item.get_array().empty() && token_ids(item.get_array(), tokens.ids)) {
+            out.emplace_back(std::move(tokens));
+        } else {
+            reader.fail(path, "must be a string or a list of token ids, like the first");
+            return {};
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+api::ApiResult<Call> decode_completion(const bj::object& body) {
+    json::Reader reader(body);
+    Call call;
+    call.chat = false;
+    engine::GenerateRequest request;
+    read_common(reader, call, request);
+    std::vector<Input> prompts = read_prompts(reader);
+    request.echo = reader.boolean("echo").value_or(false);
+    if (const auto top = reader.integer("logprobs", 0, 20)) {
+        call.logprobs = true;
+        request.top_logprobs = static_cast<uint32_t>(*top);
+    }
+    if (const auto best = reader.integer("best_of", 1); best && *best != request.n) {
+        reader.fail("best_of", "is not supported by this version unless it equals \"n\"", "leave it out");
+    }
+    if (const auto suffix = reader.string("suffix"); suffix && !suffix->empty()) {
+        reader.fail("suffix", "is not supported by this version, and would change the answer", "leave it out");
+    }
+    refuse_unsupported(reader);
+    if (!reader.status()) {
+        return api::ApiError::from(reader);
+    }
+    const auto unknown = reader.unknown();
+    call.ignored.insert(call.ignored.end(), unknown.begin(), unknown.end());
+    for (Input& prompt : prompts) {
+        call.requests.push_back(request);
+        call.requests.back().input = std::move(prompt);
+    }
+    return call;
+}
+
+}  // namespace gantry::dialects::openai

@@ -1,0 +1,146 @@
+#include "api/dialects/openai/fields.hpp"
+
+#include <fmt/core.h>
+
+#include <charconv>
+#include <limits>
+
+namespace gantry::dialects::openai {
+
+namespace bj = boost::json;
+
+namespace {
+
+constexpr int64_t kMaxAnswers = 16;
+constexpr size_t kMaxStops = 16;
+constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
+
+bool fits_token(int64_t id) { return id >= 0 && id <= std::numeric_limits<int32_t>::max(); }
+
+void read_logit_bias(json::Reader& reader, engine::SamplingParams& sampling) {
+    const bj::object* biases = reader.object("logit_bias");
+    if (!biases) {
+        return;
+    }
+    for (const auto& [key, value] : *biases) {
+        int32_t id = -1;
+        const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+        if (error != std::errc{} || end != key.data() + key.size() || id < 0) {
+            reader.fail("logit_bias",
+                        fmt::format("its names must be token ids, not \"{}\"", std::string_view(key.substr(0, 40))));
+            return;
+        }
+        const double bias = value.is_number() ? value.to_number<double>() : 1e9;
+        if (!(bias >= -100 && bias <= 100)) {
+            reader.fail("logit_bias", "a bias must be a number from -100 to 100, not " + bj::serialize(value));
+            return;
+        }
+        sampling.logit_bias[id] = bias;
+    }
+}
+
+void read_sampling(json::Reader& reader, engine::SamplingParams& sampling) {
+    sampling.temperature = reader.number("temperature", {0, 2});
+    sampling.top_k = reader.integer("top_k", -1, kMaxTokens);
+    sampling.top_p = reader.number("top_p", {0, 1, true});
+    sampling.min_p = reader.number("min_p", {0, 1});
+    sampling.repetition_penalty = reader.number("repetition_penalty", {0, 100, true});
+    sampling.frequency_penalty = reader.number("frequency_penalty", {-2, 2}).value_or(0);
+    sampling.presence_penalty = reader.number("presence_penalty", {-2, 2}).value_or(0);
+    if (const auto seed = reader.integer("seed")) {
+        sampling.seed = static_cast<uint64_t>(*seed);
+    }
+    read_logit_bias(reader, sampling);
+}
+
+void read_stops(json::Reader& reader, engine::GenerateRequest& request) {
+    if (auto stops = reader.strings("stop", true)) {
+        if (stops->size() > kMaxStops) {
+            reader.fail("stop", "at most " + std::to_string(kMaxStops) + " stop texts are possible");
+        }
+        for (const std::string& stop : *stops) {
+            if (stop.empty()) {
+                reader.fail("stop", "a stop text must not be empty");
+            }
+        }
+        request.stop = std::move(*stops);
+    }
+    if (const auto ids = reader.integers("stop_token_ids", true)) {
+        for (const int64_t id : *ids) {
+            if (!fits_token(id)) {
+                reader.fail("stop_token_ids", std::to_string(id) + " is no token id");
+                return;
+            }
+            request.stop_token_ids.push_back(static_cast<int32_t>(id));
+        }
+    }
+    request.ignore_eos = reader.boolean("ignore_eos").value_or(false);
+}
+
+}  // namespace
+
+void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& request) {
+    call.model = reader.required_string("model");
+    read_sampling(reader, request.sampling);
+    read_stops(reader, request);
+    // The newer name wins; both are checked.
+    const auto newer = reader.integer("max_completion_tokens", 1, kMaxTokens);
+    const auto older = reader.integer("max_tokens", 1, kMaxTokens);
+    if (newer || older) {
+        request.max_tokens = static_cast<uint32_t>(newer ? *newer : *older);
+    }
+    request.min_tokens = static_cast<uint32_t>(reader.integer("min_tokens", 0, kMaxTokens).value_or(0));
+    if (request.max_tokens && request.min_tokens > *request.max_tokens) {
+        reader.fail("min_tokens", "must not be more than max_tokens");
+    }
+    request.n = static_cast<int32_t>(reader.integer("n", 1, kMaxAnswers).value_or(1));
+    call.stream = reader.boolean("stream").value_or(false);
+    if (const bj::object* options = reader.object("stream_options")) {
+        json::Reader inner(*options, "stream_options");
+        call.include_usage = inner.boolean("include_usage").value_or(false);
+        inner.known({"include_obfuscation"});
+        if (!inner.status()) {
+            reader.fail_at(inner.failed_path(), inner.status().error());
+        }
+        for (const std::string& name : inner.unknown()) {
+            call.ignored.push_back("stream_options." + name);
+        }
+    }
+    // Known, and without effect on the answer.
+    reader.known({"user", "metadata", "store", "service_tier", "request_id", "stream_interval", "prompt_cache_key",
+                  "safety_identifier", "cache_salt", "prediction"});
+}
+
+void refuse_unsupported(json::Reader& reader) {
+    if (const bj::object* format = reader.object("response_format")) {
+        json::Reader inner(*format, "response_format");
+        const std::string type = inner.required_string("type");
+        if (!inner.status()) {
+            reader.fail_at(inner.failed_path(), inner.status().error());
+        } else if (type != "text") {
+            reader.fail("response_format",
+                        fmt::format("\"{}\" is not supported by this version; only \"text\" is", type),
+                        "ask for JSON in the prompt and check the answer");
+        }
+    }
+    for (const char* name : {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_json_object",
+                             "structured_outputs", "functions", "web_search_options", "lora_name", "audio"}) {
+        if (reader.any(name)) {
+            reader.fail(name, "is not supported by this version, and would change the answer", "leave it out");
+        }
+    }
+    for (const char* name : {"continue_final_message", "use_beam_search"}) {
+        if (reader.boolean(name).value_or(false)) {
+            reader.fail(name, "is not supported by this version, and would change the answer", "leave it out");
+        }
+    }
+    if (const auto modalities = reader.strings("modalities")) {
+        for (const std::string& modality : *modalities) {
+            if (modality != "text") {
+                reader.fail("modalities", fmt::format("only \"text\" is possible, not \"{}\"", modality));
+            }
+        }
+    }
+}
+
+}  // namespace gantry::dialects::openai

@@ -1,0 +1,183 @@
+#include "api/dialects/openai/generate.hpp"
+
+#include <ctime>
+#include <iterator>
+
+#include "api/dialects/openai/render.hpp"
+
+namespace gantry::dialects::openai {
+
+namespace asio = boost::asio;
+using api::ApiError;
+using api::Outcome;
+
+namespace {
+
+using Stream = std::unique_ptr<fleet::EventStream>;
+using MaybeEvent = std::optional<engine::Event>;
+
+void add(engine::Usage& sum, const engine::Usage& part) {
+    sum.prompt_tokens += part.prompt_tokens;
+    sum.cached_tokens += part.cached_tokens;
+    sum.completion_tokens += part.completion_tokens;
+}
+
+/// Starts all prompts of a call, so that they are computed together.
+asio::awaitable<Result<std::vector<Stream>>> start_all(fleet::Fleet& fleet, Call& call, const std::string& id) {
+    std::vector<Stream> streams;
+    for (size_t i = 0; i < call.requests.size(); ++i) {
+        call.requests[i].id = call.requests.size() == 1 ? id : id + "-" + std::to_string(i);
+        auto stream = co_await fleet.generate(call.model, call.requests[i]);
+        if (!stream) {
+            co_return call.requests.size() == 1 ? stream.error()
+                                                : stream.error().in("prompt[" + std::to_string(i) + "]");
+        }
+        streams.push_back(std::move(*stream));
+    }
+    co_return streams;
+}
+
+/// An event that is good to be sent, or why there is none.
+struct Step {
+    explicit Step(Error e) : error(std::move(e)) {}
+    explicit Step(engine::Event e) : event(std::move(e)) {}
+    std::optional<Error> error;
+    engine::Event event;
+};
+
+/// The next event; an Error event, a cancelled answer and an end before the Usage are errors alike.
+asio::awaitable<Step> next_event(fleet::EventStream& stream) {
+    Result<MaybeEvent> event = co_await stream.next();
+    if (!event) {
+        co_return Step(event.error());
+    }
+    if (!*event) {
+        co_return Step(Error(Code::kUnavailable, "the model ended its answer before it was whole", "try again"));
+    }
+    if (const auto* error = std::get_if<Error>(&**event)) {
+        co_return Step(*error);
+    }
+    if (const auto* finish = std::get_if<engine::Finish>(&**event);
+        finish && finish->reason == engine::FinishReason::kCancelled) {
+        co_return Step(Error(Code::kUnavailable, "the answer was cancelled by the server",
+                             "the model may have been stopped meanwhile"));
+    }
+    co_return Step(std::move(**event));
+}
+
+asio::awaitable<Outcome> answer_whole(api::Exchange& exchange, const Call& call, AnswerHead head,
+                                      std::vector<Stream> streams) {
+    std::vector<Answer> answers(call.answers());
+    engine::Usage total;
+    for (size_t prompt = 0; prompt < streams.size(); ++prompt) {
+        const size_t base = prompt * call.answers_each();
+        for (bool whole = false; !whole;) {
+            Step step = co_await next_event(*streams[prompt]);
+            if (step.error) {
+                co_return ApiError(std::move(*step.error));
+            }
+            if (auto* delta = std::get_if<engine::Delta>(&step.event)) {
+                Answer& answer = answers.at(base + delta->index);
+                answer.text += delta->text;
+                std::move(delta->logprobs.begin(), delta->logprobs.end(), std::back_inserter(answer.logprobs));
+            } else if (const auto* finish = std::get_if<engine::Finish>(&step.event)) {
+                answers.at(base + finish->index).reason = finish->reason;
+            } else if (const auto* usage = std::get_if<engine::Usage>(&step.event)) {
+                add(total, *usage);
+                whole = true;
+            }
+        }
+    }
+    exchange.ignored(call.ignored);
+    co_return api::json_response(render_whole(call, head, answers, total));
+}
+
+/// Writes one prompt's events. The last finish waits for the usage, which it carries when it is the call's last.
+class PromptStream {
+  public:
+    PromptStream(ChunkWriter& writer, uint32_t base, uint32_t answers, bool last)
+        : writer_(writer), base_(base), open_(answers), last_(last) {}
+
+    /// What to send for an event. `total` is the usage up to and with it.
+    std::string take(const engine::Event& event, const engine::Usage& total) {
+        if (const auto* delta = std::get_if<engine::Delta>(&event)) {
+            return writer_.delta(base_ + delta->index, *delta);
+        }
+        if (const auto* finish = std::get_if<engine::Finish>(&event)) {
+            if (--open_ == 0) {
+                held_ = *finish;
+                return {};
+            }
+            return writer_.finish(base_ + finish->index, finish->reason, nullptr);
+        }
+        whole_ = true;
+        return held_ ? writer_.finish(base_ + held_->index, held_->reason, last_ ? &total : nullptr) : std::string();
+    }
+    bool whole() const { return whole_; }
+
+  private:
+    ChunkWriter& writer_;
+    uint32_t base_;
+    uint32_t open_;
+    bool last_;
+    bool whole_ = false;
+    std::optional<engine::Finish> held_;
+};
+
+asio::awaitable<Outcome> answer_stream(api::Exchange& exchange, const Call& call, AnswerHead head,
+                                       std::vector<Stream> streams) {
+    ChunkWriter writer(call, std::move(head));
+    engine::Usage total;
+    bool started = false;
+    for (size_t prompt = 0; prompt < streams.size(); ++prompt) {
+        PromptStream out(writer, static_cast<uint32_t>(prompt) * call.answers_each(), call.answers_each(),
+                         prompt + 1 == streams.size());
+        while (!out.whole()) {
+            const Step step = co_await next_event(*streams[prompt]);
+            if (step.error && !started) {
+                co_return ApiError(*step.error);
+            }
+            if (!started) {
+                started = true;
+                exchange.ignored(call.ignored);
+                if (!co_await exchange.start(200, "text/event-stream; charset=utf-8")) {
+                    co_return api::Streamed{};
+                }
+            }
+            if (step.error) {
+                std::string broken = ChunkWriter::error(*step.error);
+                (void)co_await exchange.write(std::move(broken));
+                (void)co_await exchange.finish();
+                co_return api::Streamed{};
+            }
+            if (const auto* usage = std::get_if<engine::Usage>(&step.event)) {
+                add(total, *usage);
+            }
+            std::string text = out.take(step.event, total);
+            if (!text.empty() && !co_await exchange.write(std::move(text))) {
+                co_return api::Streamed{};
+            }
+        }
+    }
+    std::string end = (call.include_usage ? writer.usage(total) : std::string()) + ChunkWriter::done();
+    (void)co_await exchange.write(std::move(end));
+    (void)co_await exchange.finish();
+    co_return api::Streamed{};
+}
+
+}  // namespace
+
+asio::awaitable<Outcome> run_call(api::Services& services, api::Exchange& exchange, Call call) {
+    AnswerHead head{(call.chat ? "chatcmpl-" : "cmpl-") + services.new_id(), static_cast<int64_t>(std::time(nullptr)),
+                    call.model};
+    Result<std::vector<Stream>> streams = co_await start_all(services.fleet, call, head.id);
+    if (!streams) {
+        co_return ApiError(streams.error(), streams.error().code == Code::kNotFound ? "model" : "");
+    }
+    if (call.stream) {
+        co_return co_await answer_stream(exchange, call, std::move(head), std::move(*streams));
+    }
+    co_return co_await answer_whole(exchange, call, std::move(head), std::move(*streams));
+}
+
+}  // namespace gantry::dialects::openai

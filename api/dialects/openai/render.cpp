@@ -1,0 +1,189 @@
+#include "api/dialects/openai/render.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "api/dialects/json_text.hpp"
+#include "base/http/error_response.hpp"
+
+namespace gantry::dialects::openai {
+
+namespace bj = boost::json;
+
+namespace {
+
+/// Characters, not bytes: continuation bytes are not counted.
+size_t character_count(std::string_view text) {
+    return static_cast<size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+bj::array byte_array(const std::string& bytes) {
+    bj::array out;
+    for (const char c : bytes) {
+        out.emplace_back(static_cast<int64_t>(static_cast<unsigned char>(c)));
+    }
+    return out;
+}
+
+bj::object chat_token(const std::string& bytes, double logprob) {
+    return bj::object{{"token", token_text(bytes)}, {"logprob", logprob}, {"bytes", byte_array(bytes)}};
+}
+
+std::string_view finish_text(engine::FinishReason reason) {
+    return reason == engine::FinishReason::kLength ? "length" : "stop";
+}
+
+}  // namespace
+
+std::string token_text(const std::string& bytes) {
+    if (is_utf8(bytes)) {
+        return bytes;
+    }
+    std::string out = "bytes:";
+    for (const char c : bytes) {
+        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+    return out;
+}
+
+bj::object usage_object(const engine::Usage& usage) {
+    return bj::object{{"prompt_tokens", usage.prompt_tokens},
+                      {"completion_tokens", usage.completion_tokens},
+                      {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+                      {"prompt_tokens_details", bj::object{{"cached_tokens", usage.cached_tokens}}}};
+}
+
+bj::object chat_logprobs(const std::vector<engine::TokenLogprob>& tokens) {
+    bj::array content;
+    for (const engine::TokenLogprob& token : tokens) {
+        bj::object entry = chat_token(token.bytes, token.logprob);
+        bj::array top;
+        for (size_t i = 0; i < token.top.size(); ++i) {
+            const std::string bytes = i < token.top_bytes.size() ? token.top_bytes[i] : std::string();
+            top.emplace_back(chat_token(bytes, token.top[i].second));
+        }
+        entry["top_logprobs"] = std::move(top);
+        content.emplace_back(std::move(entry));
+    }
+    return bj::object{{"content", std::move(content)}};
+}
+
+bj::object completion_logprobs(const std::vector<engine::TokenLogprob>& tokens, size_t text_offset) {
+    bj::array texts, values, tops, offsets;
+    for (const engine::TokenLogprob& token : tokens) {
+        const std::string text = token_text(token.bytes);
+        texts.emplace_back(text);
+        values.emplace_back(token.logprob);
+        bj::object top;
+        for (size_t i = 0; i < token.top.size() && i < token.top_bytes.size(); ++i) {
+            top[token_text(token.top_bytes[i])] = token.top[i].second;
+        }
+        tops.emplace_back(std::move(top));
+        offsets.emplace_back(text_offset);
+        text_offset += character_count(token.bytes);
+    }
+    return bj::object{{"tokens", std::move(texts)},
+                      {"token_logprobs", std::move(values)},
+                      {"top_logprobs", std::move(tops)},
+                      {"text_offset", std::move(offsets)}};
+}
+
+bj::object render_whole(const Call& call, const AnswerHead& head, const std::vector<Answer>& answers,
+                        const engine::Usage& usage) {
+    bj::array choices;
+    for (const Answer& answer : answers) {
+        bj::object choice{{"index", choices.size()}};
+        if (call.chat) {
+            bj::object message{{"role", "assistant"}, {"content", answer.text}};
+            if (call.tools) {
+                message["tool_calls"] = bj::array();
+            }
+            choice["message"] = std::move(message);
+            choice["logprobs"] = call.logprobs ? bj::value(chat_logprobs(answer.logprobs)) : bj::value(nullptr);
+        } else {
+            choice["text"] = answer.text;
+            choice["logprobs"] =
+                call.logprobs ? bj::value(completion_logprobs(answer.logprobs, 0)) : bj::value(nullptr);
+        }
+        choice["finish_reason"] = finish_text(answer.reason);
+        choices.emplace_back(std::move(choice));
+    }
+    return bj::object{{"id", head.id},
+                      {"object", call.chat ? "chat.completion" : "text_completion"},
+                      {"created", head.created},
+                      {"model", head.model},
+                      {"choices", std::move(choices)},
+                      {"usage", usage_object(usage)}};
+}
+
+ChunkWriter::ChunkWriter(const Call& call, AnswerHead head)
+    : chat_(call.chat), logprobs_(call.logprobs), role_sent_(call.answers()), text_offset_(call.answers()) {
+    prefix_ = "data: {\"id\":";
+    append_json_string(prefix_, head.id);
+    prefix_ += chat_ ? ",\"object\":\"chat.completion.chunk\"" : ",\"object\":\"text_completion\"";
+    prefix_ += fmt::format(",\"created\":{},\"model\":", head.created);
+    append_json_string(prefix_, head.model);
+    prefix_ += ",\"choices\":[";
+}
+
+std::string ChunkWriter::chunk(uint32_t index, std::string_view body, std::string_view logprobs,
+                               std::string_view finish, const engine::Usage* usage) const {
+    std::string out;
+    out.reserve(prefix_.size() + body.size() + logprobs.size() + 128);
+    out += prefix_;
+    out += fmt::format("{{\"index\":{},", index);
+    out += body;
+    out += ",\"logprobs\":";
+    out += logprobs.empty() ? "null" : logprobs;
+    out += ",\"finish_reason\":";
+    out += finish.empty() ? std::string("null") : fmt::format("\"{}\"", finish);
+    out += "}],\"usage\":";
+    out += usage ? bj::serialize(usage_object(*usage)) : "null";
+    out += "}\n\n";
+    return out;
+}
+
+std::string ChunkWriter::delta(uint32_t index, const engine::Delta& delta) {
+    const bool has_logprobs = logprobs_ && !delta.logprobs.empty();
+    if (delta.text.empty() && !has_logprobs) {
+        return {};
+    }
+    std::string body;
+    if (chat_) {
+        body = role_sent_.at(index) ? "\"delta\":{\"content\":" : "\"delta\":{\"role\":\"assistant\",\"content\":";
+        append_json_string(body, delta.text);
+        body += '}';
+    } else {
+        body = "\"text\":";
+        append_json_string(body, delta.text);
+    }
+    role_sent_.at(index) = true;
+    std::string logprobs;
+    if (has_logprobs) {
+        logprobs = bj::serialize(chat_ ? chat_logprobs(delta.logprobs)
+                                       : completion_logprobs(delta.logprobs, text_offset_.at(index)));
+    }
+    text_offset_.at(index) += character_count(delta.text);
+    return chunk(index, body, logprobs, {}, nullptr);
+}
+
+std::string ChunkWriter::finish(uint32_t index, engine::FinishReason reason, const engine::Usage* usage) {
+    std::string out;
+    if (chat_ && !role_sent_.at(index)) {
+        role_sent_.at(index) = true;  // an answer without text still begins with its role
+        out = chunk(index, "\"delta\":{\"role\":\"assistant\",\"content\":\"\"}", {}, {}, nullptr);
+    }
+    return out + chunk(index, chat_ ? "\"delta\":{\"content\":\"\"}" : "\"text\":\"\"", {}, finish_text(reason), usage);
+}
+
+std::string ChunkWriter::usage(const engine::Usage& usage) {
+    return prefix_ + "],\"usage\":" + bj::serialize(usage_object(usage)) + "}\n\n";
+}
+
+std::string ChunkWriter::error(const Error& error) {
+    return "data: " + bj::serialize(bj::object{{"error", http::error_object(error)}}) + "\n\n";
+}
+
+}  // namespace gantry::dialects::openai

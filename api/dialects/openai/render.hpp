@@ -1,0 +1,65 @@
+#pragma once
+
+/// Answers in OpenAI's forms, whole and in pieces.
+
+#include <boost/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/dialects/openai/call.hpp"
+
+namespace gantry::dialects::openai {
+
+/// What all parts of one answer share.
+struct AnswerHead {
+    std::string id;   ///< "chatcmpl-..." or "cmpl-..."
+    int64_t created;  ///< Unix seconds
+    std::string model;
+};
+
+/// One whole answer of the several that a call may ask for.
+struct Answer {
+    std::string text;
+    std::vector<engine::TokenLogprob> logprobs;
+    engine::FinishReason reason = engine::FinishReason::kStop;
+};
+
+/// A token's bytes as text; what is no UTF-8 becomes "bytes:\xe2\x80", as OpenAI writes it.
+std::string token_text(const std::string& bytes);
+
+boost::json::object usage_object(const engine::Usage& usage);
+/// Chat: {"content": [...]}; completions: parallel lists, offsets counted from `text_offset` in characters.
+boost::json::object chat_logprobs(const std::vector<engine::TokenLogprob>& tokens);
+boost::json::object completion_logprobs(const std::vector<engine::TokenLogprob>& tokens, size_t text_offset);
+
+/// The whole response body.
+boost::json::object render_whole(const Call& call, const AnswerHead& head, const std::vector<Answer>& answers,
+                                 const engine::Usage& usage);
+
+/// Turns events into server-sent events, "data: {...}\n\n". Index counts over all prompts.
+class ChunkWriter {
+  public:
+    ChunkWriter(const Call& call, AnswerHead head);
+
+    /// Empty when there is nothing to say. The first of an index carries the role.
+    std::string delta(uint32_t index, const engine::Delta& delta);
+    /// The finishing chunk; with the usage where it is the last.
+    std::string finish(uint32_t index, engine::FinishReason reason, const engine::Usage* usage);
+    /// The chunk of stream_options.include_usage.
+    std::string usage(const engine::Usage& usage);
+    static std::string error(const Error& error);
+    static std::string done() { return "data: [DONE]\n\n"; }
+
+  private:
+    std::string chunk(uint32_t index, std::string_view body, std::string_view logprobs, std::string_view finish,
+                      const engine::Usage* usage) const;
+
+    bool chat_;
+    bool logprobs_;
+    std::string prefix_;  ///< up to the choices
+    std::vector<bool> role_sent_;
+    std::vector<size_t> text_offset_;
+};
+
+}  // namespace gantry::dialects::openai

@@ -1,0 +1,7 @@
+#include "api/dialects/routes.hpp"
+
+namespace gantry::dialects {
+
+std::vector<api::RouteTable> all_routes() { return {openai_routes(), xinference_routes(), gantry_routes()}; }
+
+}  // namespace gantry::dialects

@@ -1,0 +1,20 @@
+#pragma once
+
+/// Everything that the server answers beyond its own health.
+
+#include <vector>
+
+#include "api/http/route.hpp"
+
+namespace gantry::dialects {
+
+/// /v1/chat/completions, /v1/completions.
+api::RouteTable openai_routes();
+/// Launching, listing and stopping in Xinference's forms; its lists carry OpenAI's fields too.
+api::RouteTable xinference_routes();
+/// /gantry/v1/...: what no other dialect has words for.
+api::RouteTable gantry_routes();
+
+std::vector<api::RouteTable> all_routes();
+
+}  // namespace gantry::dialects

@@ -1,0 +1,204 @@
+#include "api/dialects/xinference/describe.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/http/error_response.hpp"
+
+namespace gantry::dialects::xinference {
+
+namespace bj = boost::json;
+using fleet::ModelStatus;
+using fleet::State;
+
+namespace {
+
+/// Xinference's word for our "gguf" and "safetensors".
+std::string upstream_format(const std::string& format) {
+    return format == "gguf" ? "ggufv2" : format == "safetensors" ? "pytorch" : format;
+}
+
+bj::array strings(const std::vector<std::string>& list) { return bj::array(list.begin(), list.end()); }
+
+bj::value error_text(const ModelStatus& model) {
+    return model.error ? bj::value(model.error->text()) : bj::value(nullptr);
+}
+
+}  // namespace
+
+bool is_listed(State state) { return state == State::kReady || state == State::kRestarting; }
+
+bool is_launching(State state) {
+    return state == State::kResolving || state == State::kPlacing || state == State::kStarting ||
+           state == State::kLoading || state == State::kWarming;
+}
+
+bj::value size_in_billions(uint64_t parameters) {
+    const double billions = static_cast<double>(parameters) / 1e9;
+    if (billions >= 2.5) {
+        return std::llround(billions);
+    }
+    std::string text = billions < 0.05 ? fmt::format("{:.3f}", billions) : fmt::format("{:.1f}", billions);
+    while (text.back() == '0') {
+        text.pop_back();
+    }
+    if (text.back() == '.') {
+        text.pop_back();
+        return std::stoll(text);
+    }
+    std::replace(text.begin(), text.end(), '.', '_');
+    return bj::value(text);
+}
+
+bj::object describe(const ModelStatus& model, const std::string& address) {
+    const bool strict = model.chat_template.find("System message must be at the beginning") != std::string::npos;
+    return bj::object{{"id", model.uid},
+                      {"object", "model"},
+                      {"created", model.created},
+                      {"owned_by", "gantry"},
+                      {"model_type", "LLM"},
+                      {"address", address},
+                      {"accelerators", bj::array()},
+                      {"model_name", model.model_name},
+                      {"model_lang", bj::array()},
+                      {"model_ability", strings(model.abilities)},
+                      {"model_description", nullptr},
+                      {"model_format", upstream_format(model.format)},
+                      {"model_size_in_billions", size_in_billions(model.parameter_count)},
+                      {"model_family", model.architecture},
+                      {"quantization", model.quantization},
+                      {"multimodal_projector", nullptr},
+                      {"model_hub", nullptr},
+                      {"revision", nullptr},
+                      {"context_length", model.context_length},
+                      {"strict_system_first", strict},
+                      {"model_engine", model.engine},
+                      {"replica", 1}};
+}
+
+double progress_of(const ModelStatus& model) {
+    switch (model.state) {
+        case State::kResolving:
+            return 0;
+        case State::kPlacing:
+            return 0.02;
+        case State::kStarting:
+            return 0.05;
+        case State::kLoading:
+            return 0.05 + (model.bytes_total == 0 ? 0.0
+                                                  : 0.9 * std::min(1.0, static_cast<double>(model.bytes_done) /
+                                                                            static_cast<double>(model.bytes_total)));
+        case State::kWarming:
+            return 0.97;
+        case State::kReady:
+            return 1;
+        default:
+            return 0;
+    }
+}
+
+std::string_view instance_status(State state) {
+    switch (state) {
+        case State::kReady:
+            return "READY";
+        case State::kFailed:
+            return "ERROR";
+        case State::kStopping:
+            return "TERMINATING";
+        case State::kLoading:
+        case State::kWarming:
+        case State::kRestarting:
+            return "LOADING";
+        default:
+            return "CREATING";
+    }
+}
+
+bj::object replica(const ModelStatus& model, const std::string& address) {
+    return bj::object{{"replica_id", 0},
+                      {"replica_model_uid", model.uid + "-rep0"},
+                      {"worker_address", address},
+                      {"model_address", nullptr},
+                      {"accelerators", nullptr},
+                      {"status", instance_status(model.state)},
+                      {"model_state", fleet::state_name(model.state)},
+                      {"created_ts", model.created},
+                      {"error_message", error_text(model)},
+                      {"replica_uid", nullptr},
+                      {"gpu_idx", nullptr}};
+}
+
+bj::object instance(const ModelStatus& model, const std::string& address) {
+    return bj::object{{"model_name", model.model_name},
+                      {"model_uid", model.uid},
+                      {"model_version", nullptr},
+                      {"model_ability", strings(model.abilities)},
+                      {"replica", 1},
+                      {"status", instance_status(model.state)},
+                      {"instance_created_ts", model.created},
+                      {"n_worker", 1},
+                      {"replica_statuses", bj::array{replica(model, address)}}};
+}
+
+bj::object progress(const ModelStatus* model) {
+    if (!model) {
+        return bj::object{
+            {"progress", 0.0}, {"stage", "pending"}, {"download_files", bj::array()}, {"replicas", bj::array()}};
+    }
+    const double done = progress_of(*model);
+    const std::string_view stage = fleet::state_name(model->state);
+    bj::object replica{{"replica_id", 0},
+                       {"replica_model_uid", model->uid + "-rep0"},
+                       {"progress", done},
+                       {"stage", stage},
+                       {"info", model->stage},
+                       {"bytes_done", model->bytes_done},
+                       {"bytes_total", model->bytes_total},
+                       {"updated_at", nullptr},
+                       {"download_files", bj::array()}};
+    return bj::object{{"progress", done},
+                      {"stage", stage},
+                      {"download_files", bj::array()},
+                      {"replicas", bj::array{std::move(replica)}}};
+}
+
+bj::object registration(const registry::CatalogEntry& entry, bool detailed) {
+    bj::object out{{"model_name", entry.name}, {"is_builtin", entry.built_in}};
+    if (!detailed) {
+        return out;
+    }
+    out["version"] = 2;
+    out["model_type"] = registry::model_kind_name(entry.kind);
+    out["model_description"] = entry.description;
+    out["context_length"] = entry.context_length;
+    out["model_lang"] = strings(entry.languages);
+    out["model_ability"] = strings(entry.abilities);
+    bj::array specs, hubs;
+    for (const registry::ModelSpec& spec : entry.specs) {
+        for (const auto& [hub, id] : spec.hubs) {
+            if (std::find(hubs.begin(), hubs.end(), bj::value(hub)) == hubs.end()) {
+                hubs.emplace_back(hub);
+            }
+        }
+        const std::vector<std::string> quantizations =
+            spec.quantizations.empty() ? std::vector<std::string>{"none"} : spec.quantizations;
+        for (const std::string& quantization : quantizations) {
+            const bool anywhere = !spec.hubs.empty();
+            specs.emplace_back(
+                bj::object{{"model_format", upstream_format(spec.format)},
+                           {"model_size_in_billions", spec.size_in_billions},
+                           {"quantization", quantization},
+                           {"model_hub", anywhere ? bj::value(spec.hubs.begin()->first) : bj::value(nullptr)},
+                           {"model_id", anywhere ? bj::value(spec.hubs.begin()->second) : bj::value(nullptr)},
+                           {"model_revision", spec.revision.empty() ? bj::value(nullptr) : bj::value(spec.revision)},
+                           {"cache_status", !spec.path.empty()}});
+        }
+    }
+    out["download_hubs"] = std::move(hubs);
+    out["model_specs"] = std::move(specs);
+    return out;
+}
+
+}  // namespace gantry::dialects::xinference

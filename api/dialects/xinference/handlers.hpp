@@ -1,0 +1,37 @@
+#pragma once
+
+/// The handlers behind Xinference's routes, by what they are about.
+
+#include "api/http/exchange.hpp"
+#include "api/http/services.hpp"
+
+namespace gantry::dialects::xinference {
+
+using Answer = boost::asio::awaitable<api::Outcome>;
+
+// models.cpp: launching and what runs
+Answer launch_model(api::Services& services, api::Exchange& exchange);
+Answer list_models(api::Services& services, api::Exchange& exchange);
+Answer describe_model(api::Services& services, api::Exchange& exchange);
+Answer terminate_model(api::Services& services, api::Exchange& exchange);
+Answer launch_progress(api::Services& services, api::Exchange& exchange);
+Answer cancel_launch(api::Services& services, api::Exchange& exchange);
+Answer list_instances(api::Services& services, api::Exchange& exchange);
+Answer list_replicas(api::Services& services, api::Exchange& exchange);
+
+// catalog.cpp: what could run
+Answer list_registrations(api::Services& services, api::Exchange& exchange);
+Answer get_registration(api::Services& services, api::Exchange& exchange);
+Answer query_engines(api::Services& services, api::Exchange& exchange);
+
+// cluster.cpp: where it runs
+Answer cluster_auth(api::Services& services, api::Exchange& exchange);
+Answer address(api::Services& services, api::Exchange& exchange);
+Answer cluster_version(api::Services& services, api::Exchange& exchange);
+Answer cluster_info(api::Services& services, api::Exchange& exchange);
+Answer cluster_devices(api::Services& services, api::Exchange& exchange);
+Answer server_status(api::Services& services, api::Exchange& exchange);
+Answer workers(api::Services& services, api::Exchange& exchange);
+Answer supervisor(api::Services& services, api::Exchange& exchange);
+
+}  // namespace gantry::dialects::xinference

@@ -1,0 +1,187 @@
+#include "api/dialects/xinference/launch.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+
+#include "base/json.hpp"
+
+namespace gantry::dialects::xinference {
+
+namespace bj = boost::json;
+
+namespace {
+
+/// Xinference's own engines: callers name them out of habit, and mean "whatever runs this model".
+constexpr std::array<std::string_view, 8> kUpstreamEngines{"llama.cpp", "transformers", "vllm",    "sglang",
+                                                           "mlx",       "lmdeploy",     "trt-llm", "pytorch"};
+
+/// Taken, and without effect on one machine without Python.
+constexpr std::array<std::string_view, 12> kWithoutEffect{"worker_ip",
+                                                          "gpu_idx",
+                                                          "replica_config",
+                                                          "request_limits",
+                                                          "enable_virtual_env",
+                                                          "virtual_env_packages",
+                                                          "download_hub",
+                                                          "envs",
+                                                          "virtual_env_find_links",
+                                                          "trust_remote_code",
+                                                          "enable_thinking",
+                                                          "reasoning_content"};
+
+std::string lowered(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return text;
+}
+
+void read_engine(json::Reader& reader, Launch& launch) {
+    const std::string engine = reader.string("model_engine").value_or("");
+    const std::string name = lowered(engine);
+    if (name.empty() || name == "auto") {
+        return;
+    }
+    if (std::find(kUpstreamEngines.begin(), kUpstreamEngines.end(), name) != kUpstreamEngines.end()) {
+        launch.note = "model_engine " + engine + " is none of ours; the best backend for this machine is used";
+        return;
+    }
+    launch.request.engine = name;
+}
+
+/// How many copies: one. A number in a string passes, as it does upstream.
+void read_replica(json::Reader& reader, const bj::object& body) {
+    const bj::value* given = body.if_contains("replica");
+    reader.known({"replica"});
+    if (!given) {
+        return;
+    }
+    int64_t count = 0;
+    if (given->is_int64()) {
+        count = given->get_int64();
+    } else if (given->is_string()) {
+        const auto& text = given->get_string();
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+        count = error == std::errc{} && end == text.data() + text.size() ? count : 0;
+    }
+    if (count < 1) {
+        reader.fail("replica", "must be an integer of at least 1, not " + bj::serialize(*given));
+    } else if (count > 1) {
+        reader.fail("replica", "this version runs one copy of a model, not " + std::to_string(count),
+                    "launch the model again under another model_uid");
+    }
+}
+
+void read_devices(json::Reader& reader, const bj::object& body, Launch& launch) {
+    reader.known({"n_gpu"});
+    if (const bj::value* gpus = body.if_contains("n_gpu")) {
+        if (gpus->is_null() && launch.request.engine.empty()) {
+            launch.request.engine = "cpu";
+        } else if (gpus->is_int64() && gpus->get_int64() > 0) {
+            launch.ignored.emplace_back("n_gpu");
+        } else if (!gpus->is_null() && *gpus != "auto") {
+            reader.fail("n_gpu", "must be \"auto\", null or an integer of at least 1, not " + bj::serialize(*gpus));
+        }
+    }
+    if (const bj::value* workers = reader.any("n_worker"); workers && *workers != 1 && *workers != "1") {
+        launch.ignored.emplace_back("n_worker");
+    }
+}
+
+/// One number under several names: ours and those of the engines that callers come from.
+std::optional<uint32_t> first_count(json::Reader& reader, std::initializer_list<std::string_view> names) {
+    std::optional<uint32_t> out;
+    for (const std::string_view name : names) {
+        const auto value = reader.integer(name, 1, std::numeric_limits<int32_t>::max());
+        if (value && !out) {
+            out = static_cast<uint32_t>(*value);
+        }
+    }
+    return out;
+}
+
+void read_options(json::Reader& reader, Launch& launch) {
+    const bj::object* options = reader.object("engine_options");
+    if (!options) {
+        return;
+    }
+    for (const auto& [key, value] : *options) {
+        const bool plain = value.is_string() || value.is_number() || value.is_bool();
+        if (!plain) {
+            reader.fail("engine_options." + std::string(key), "must be a string, a number or a boolean");
+            return;
+        }
+        launch.request.options[std::string(key)] =
+            value.is_string() ? std::string(value.get_string()) : bj::serialize(value);
+    }
+}
+
+/// 0.5, "0.5" and "0_5" are one size.
+std::string read_size(json::Reader& reader) {
+    const bj::value* size = reader.any("model_size_in_billions");
+    if (!size) {
+        return {};
+    }
+    if (size->is_string()) {
+        std::string text(size->get_string());
+        std::replace(text.begin(), text.end(), '_', '.');
+        return text;
+    }
+    if (!size->is_number()) {
+        reader.fail("model_size_in_billions", "must be a number or a string like \"0_5\"");
+        return {};
+    }
+    return fmt::format("{}", size->to_number<double>());
+}
+
+}  // namespace
+
+api::ApiResult<Launch> decode_launch(const bj::object& body) {
+    json::Reader reader(body);
+    Launch launch;
+    fleet::LaunchRequest& request = launch.request;
+    request.model_path = reader.string("model_path").value_or("");
+    request.model = reader.string("model_name").value_or("");
+    if (request.model.empty() && request.model_path.empty()) {
+        reader.fail("model_name", "is missing; please specify the `model_name` field",
+                    "a name from the catalog, or the path of a model's file or folder");
+    }
+    if (const auto type = reader.string("model_type"); type && *type != "LLM") {
+        reader.fail("model_type", fmt::format("this version runs models of type \"LLM\" only, not \"{}\"", *type));
+    }
+    request.uid = reader.string("model_uid").value_or("");
+    read_engine(reader, launch);
+    read_devices(reader, body, launch);
+    read_replica(reader, body);
+    request.format = reader.string("model_format").value_or("");
+    request.size_in_billions = read_size(reader);
+    const std::string quantization = reader.string("quantization").value_or("");
+    request.quantization = lowered(quantization) == "none" ? "" : quantization;
+    request.context = first_count(reader, {"context_length", "n_ctx", "max_model_len"});
+    request.max_sequences = first_count(reader, {"max_num_seqs", "n_parallel"});
+    request.threads = first_count(reader, {"n_threads", "threads"});
+    read_options(reader, launch);
+    if (reader.any("peft_model_config")) {
+        reader.fail("peft_model_config", "adapters are not supported by this version, and would change the answers",
+                    "leave it out");
+    }
+    for (const std::string_view name : kWithoutEffect) {
+        if (reader.any(name)) {
+            launch.ignored.emplace_back(name);
+        }
+    }
+    if (!reader.status()) {
+        return api::ApiError::from(reader);
+    }
+    for (const std::string& name : reader.unknown()) {
+        if (!body.at(name).is_null()) {
+            launch.ignored.push_back(name);
+        }
+    }
+    return launch;
+}
+
+}  // namespace gantry::dialects::xinference

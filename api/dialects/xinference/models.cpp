@@ -1,0 +1,151 @@
+#include <algorithm>
+
+#include "api/dialects/xinference/describe.hpp"
+#include "api/dialects/xinference/handlers.hpp"
+#include "api/dialects/xinference/launch.hpp"
+
+namespace gantry::dialects::xinference {
+
+namespace bj = boost::json;
+using api::ApiError;
+using api::Exchange;
+using api::Services;
+using fleet::ModelStatus;
+using fleet::State;
+
+namespace {
+
+/// A launch that names what there is not is a bad request, not a missing resource: the route exists.
+ApiError launch_error(const Error& error) {
+    switch (error.code) {
+        case Code::kNotFound:
+            return ApiError(error, "model_name", 400);
+        case Code::kAlreadyExists:
+            return ApiError(error, "model_uid", 400);
+        case Code::kFailedPrecondition:
+        case Code::kUnimplemented:
+            return ApiError(error, {}, 400);
+        default:
+            return ApiError(error);
+    }
+}
+
+/// 503 while a model is on its way, so that clients come back.
+std::optional<ApiError> not_ready(const ModelStatus& model) {
+    if (is_launching(model.state)) {
+        return ApiError(
+            Error(Code::kUnavailable,
+                  "model '" + model.uid + "' is still loading (" + std::string(fleet::state_name(model.state)) + ")",
+                  "GET /v1/models/" + model.uid + "/progress tells how far it is"));
+    }
+    if (model.state == State::kFailed) {
+        const std::string why = model.error ? ": " + model.error->message : std::string();
+        return ApiError(Error(Code::kFailedPrecondition, "model '" + model.uid + "' failed to launch" + why,
+                              model.error ? model.error->hint : std::string()),
+                        {}, 400);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Answer launch_model(Services& services, Exchange& exchange) {
+    auto wait = exchange.query_flag("wait_ready", true);
+    if (!wait) {
+        co_return wait.error();
+    }
+    auto body = exchange.json_body();
+    if (!body) {
+        co_return body.error();
+    }
+    auto launch = decode_launch(*body);
+    if (!launch) {
+        co_return launch.error();
+    }
+    exchange.ignored(launch->ignored);
+    if (!launch->note.empty()) {
+        exchange.note(launch->note);
+    }
+    Result<std::string> uid = co_await services.fleet.launch(std::move(launch->request));
+    if (!uid) {
+        co_return launch_error(uid.error());
+    }
+    if (*wait) {
+        const Status ready = co_await services.fleet.wait_ready(*uid);
+        if (!ready) {
+            co_return launch_error(ready.error());
+        }
+    }
+    co_return api::json_response(bj::object{{"model_uid", *uid}});
+}
+
+Answer list_models(Services& services, Exchange&) {
+    bj::array data;
+    for (const ModelStatus& model : services.fleet.list()) {
+        if (is_listed(model.state)) {
+            data.emplace_back(describe(model, services.address));
+        }
+    }
+    co_return api::json_response(bj::object{{"object", "list"}, {"data", std::move(data)}});
+}
+
+Answer describe_model(Services& services, Exchange& exchange) {
+    const Result<ModelStatus> model = services.fleet.describe(exchange.param("uid"));
+    if (!model) {
+        co_return ApiError(model.error(), "model");
+    }
+    if (auto error = not_ready(*model)) {
+        co_return std::move(*error);
+    }
+    co_return api::json_response(describe(*model, services.address));
+}
+
+Answer terminate_model(Services& services, Exchange& exchange) {
+    const std::string uid = exchange.param("uid");
+    const Status stopped = co_await services.fleet.stop(uid);
+    if (!stopped) {
+        co_return ApiError(stopped.error(), "model");
+    }
+    co_return api::json_response(nullptr);
+}
+
+Answer launch_progress(Services& services, Exchange& exchange) {
+    const Result<ModelStatus> model = services.fleet.describe(exchange.param("uid"));
+    co_return api::json_response(progress(model ? &*model : nullptr));
+}
+
+Answer cancel_launch(Services& services, Exchange& exchange) {
+    const std::string uid = exchange.param("uid");
+    const Status cancelled = co_await services.fleet.cancel(uid);
+    if (!cancelled) {
+        co_return ApiError(cancelled.error());
+    }
+    co_return api::json_response(nullptr);
+}
+
+Answer list_instances(Services& services, Exchange& exchange) {
+    const auto uid = exchange.request.query_value("model_uid");
+    const auto name = exchange.request.query_value("model_name");
+    std::vector<ModelStatus> models = services.fleet.list();
+    std::sort(models.begin(), models.end(), [](const auto& a, const auto& b) { return a.uid < b.uid; });
+    bj::array out;
+    for (const ModelStatus& model : models) {
+        const bool wanted =
+            uid && !uid->empty() ? model.uid == *uid : !name || name->empty() || model.model_name == *name;
+        if (wanted) {
+            out.emplace_back(instance(model, services.address));
+        }
+    }
+    co_return api::json_response(std::move(out));
+}
+
+Answer list_replicas(Services& services, Exchange& exchange) {
+    const Result<ModelStatus> model = services.fleet.describe(exchange.param("uid"));
+    bj::array out;
+    if (model) {
+        out.emplace_back(replica(*model, services.address));
+    }
+    co_return api::json_response(std::move(out));
+}
+
+}  // namespace gantry::dialects::xinference

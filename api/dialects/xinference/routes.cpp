@@ -1,0 +1,38 @@
+#include "api/dialects/routes.hpp"
+#include "api/dialects/xinference/handlers.hpp"
+
+namespace gantry::dialects {
+
+namespace {
+
+using api::Scope;
+namespace x = xinference;
+
+constexpr api::Route kRoutes[] = {
+    {"POST", "/v1/models", Scope::kModelsWrite, x::launch_model},
+    {"GET", "/v1/models", Scope::kModelsList, x::list_models},
+    {"GET", "/v1/models/instances", Scope::kModelsList, x::list_instances},
+    {"GET", "/v1/models/{uid}", Scope::kModelsList, x::describe_model},
+    {"DELETE", "/v1/models/{uid}", Scope::kModelsWrite, x::terminate_model},
+    {"GET", "/v1/models/{uid}/progress", Scope::kModelsRead, x::launch_progress},
+    {"POST", "/v1/models/{uid}/cancel", Scope::kModelsWrite, x::cancel_launch},
+    {"GET", "/v1/models/{uid}/replicas", Scope::kModelsList, x::list_replicas},
+    {"GET", "/v1/model_registrations/{type}", Scope::kModelsList, x::list_registrations},
+    {"GET", "/v1/model_registrations/{type}/{name}", Scope::kModelsList, x::get_registration},
+    {"GET", "/v1/engines/{name}", Scope::kModelsList, x::query_engines},
+    {"GET", "/v1/engines/{type}/{name}", Scope::kModelsList, x::query_engines},
+    {"GET", "/v1/cluster/auth", Scope::kPublic, x::cluster_auth},
+    {"GET", "/v1/cluster/version", Scope::kAdmin, x::cluster_version},
+    {"GET", "/v1/cluster/info", Scope::kAdmin, x::cluster_info},
+    {"GET", "/v1/cluster/devices", Scope::kModelsList, x::cluster_devices},
+    {"GET", "/v1/address", Scope::kPublic, x::address},
+    {"GET", "/v1/workers", Scope::kAdmin, x::workers},
+    {"GET", "/v1/supervisor", Scope::kAdmin, x::supervisor},
+    {"GET", "/status", Scope::kPublic, x::server_status},
+};
+
+}  // namespace
+
+api::RouteTable xinference_routes() { return kRoutes; }
+
+}  // namespace gantry::dialects

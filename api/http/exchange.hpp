@@ -1,0 +1,70 @@
+#pragma once
+
+/// One request with its answer, as handlers see it.
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "api/http/api_error.hpp"
+#include "base/http/server.hpp"
+
+namespace gantry::api {
+
+/// The handler has answered through the exchange itself.
+struct Streamed {};
+
+/// What a handler leaves to be sent.
+using Outcome = std::variant<http::Response, ApiError, Streamed>;
+
+/// Lives in the router's coroutine while the handler runs.
+class Exchange {
+  public:
+    Exchange(http::Request r, http::Responder& responder, std::string id)
+        : request(std::move(r)), request_id(std::move(id)), responder_(responder) {}
+
+    http::Request request;
+    std::string request_id;
+    std::vector<std::pair<std::string_view, std::string>> params;  ///< of the route's pattern, decoded
+
+    /// A parameter of the pattern; empty when there is none of that name.
+    const std::string& param(std::string_view name) const;
+    /// The body as a JSON object.
+    ApiResult<boost::json::object> json_body() const;
+    /// A query value as a boolean (1/0, true/false, yes/no, on/off in any case); 400 for anything else.
+    ApiResult<bool> query_flag(std::string_view name, bool standard) const;
+
+    /// Fields of the request that had no effect: they go into X-Gantry-Ignored.
+    void ignored(const std::vector<std::string>& fields);
+    /// A remark for people, as X-Gantry-Note.
+    void note(std::string_view text);
+    /// A further header field of the answer.
+    void header(std::string_view name, std::string_view value) { extra_.set(name, value); }
+
+    /// A streamed answer. Each waits for the client; a failure means that it is gone.
+    boost::asio::awaitable<Status> start(int status, std::string_view content_type);
+    boost::asio::awaitable<Status> write(std::string chunk);
+    boost::asio::awaitable<Status> finish();
+    /// A whole answer; the router does this with what handlers return.
+    boost::asio::awaitable<Status> send(http::Response response);
+
+    int status() const { return status_; }  ///< 0 before an answer
+    uint64_t bytes() const { return bytes_; }
+
+  private:
+    void add_extra(http::Headers& headers) const;
+
+    http::Responder& responder_;
+    http::Headers extra_;
+    int status_ = 0;
+    uint64_t bytes_ = 0;
+};
+
+/// 200 with JSON.
+http::Response json_response(const boost::json::value& value, int status = 200);
+
+}  // namespace gantry::api

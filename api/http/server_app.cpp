@@ -1,0 +1,247 @@
+#include "api/http/server_app.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <filesystem>
+
+#include "api/http/core_routes.hpp"
+#include "api/http/router.hpp"
+#include "base/http/server.hpp"
+#include "base/log.hpp"
+#include "base/paths.hpp"
+#include "base/version.hpp"
+
+namespace gantry::api {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+namespace {
+
+bool is_loopback(const std::string& host) {
+    boost::system::error_code error;
+    const auto address = asio::ip::make_address(host, error);
+    return error ? host == "localhost" : address.is_loopback();
+}
+
+http::ServerLimits limits_from(const config::Config& config) {
+    const auto seconds = [&](const char* key) { return std::chrono::seconds(config.integer(key)); };
+    http::ServerLimits limits;
+    limits.max_header_bytes = static_cast<size_t>(config.integer("server.max_header_bytes"));
+    limits.max_body_bytes = static_cast<size_t>(config.integer("server.max_body_bytes"));
+    limits.max_connections = static_cast<size_t>(config.integer("server.max_connections"));
+    limits.header_timeout = seconds("server.header_timeout_s");
+    limits.body_timeout = seconds("server.body_timeout_s");
+    limits.idle_timeout = seconds("server.idle_timeout_s");
+    limits.write_timeout = seconds("server.write_timeout_s");
+    return limits;
+}
+
+/// The built-in catalog with the user's own entries behind it; a broken file of the user's costs only itself.
+registry::Catalog read_catalog(const fleet::FleetOptions& options) {
+    registry::Catalog all;
+    std::vector<fs::path> folders{fs::path(options.share_dir) / "catalog"};
+    folders.insert(folders.end(), options.catalog_dirs.begin(), options.catalog_dirs.end());
+    for (const fs::path& folder : folders) {
+        auto part = registry::Catalog::load(folder);
+        if (!part) {
+            log::error("the catalog in {} cannot be read: {}", folder.string(), part.error().text());
+            continue;
+        }
+        for (const registry::CatalogEntry& entry : part->entries()) {
+            if (const auto added = all.add(entry); !added) {
+                log::warn("{}", added.error().text());
+            }
+        }
+    }
+    return all;
+}
+
+}  // namespace
+
+fleet::FleetOptions fleet_options(const config::Config& config) {
+    fleet::FleetOptions options;
+    options.program = paths::program().string();
+    options.share_dir = paths::share_dir().string();
+    options.plugin_dirs = config.list("paths.plugin_dirs");
+    // The environment's folders are in the configuration already; the program's own come last.
+    options.plugin_dirs.push_back((paths::program().parent_path().parent_path() / "lib/gantry/plugins").string());
+    options.catalog_dirs = config.list("paths.catalog_dirs");
+    options.catalog_dirs.push_back((paths::config_dir() / "catalog").string());
+    options.runtime_dir =
+        config.string("paths.runtime_dir").empty() ? paths::runtime_dir().string() : config.string("paths.runtime_dir");
+    options.memory_limit = static_cast<uint64_t>(config.integer("fleet.memory_limit"));
+    options.threads = static_cast<uint32_t>(config.integer("fleet.threads"));
+    options.restart_limit = static_cast<int>(config.integer("fleet.restart_limit"));
+    options.restart_window = std::chrono::seconds(config.integer("fleet.restart_window_s"));
+    options.load_watchdog = std::chrono::seconds(config.integer("fleet.load_timeout_s"));
+    options.sandbox = config.boolean("fleet.sandbox");
+    return options;
+}
+
+/// Members in the order of their making; they go in the reverse one.
+struct ServerApp::Impl {
+    Impl(const config::Config& config, ServerParts p)
+        : parts(std::move(p)),
+          options(fleet_options(config)),
+          catalog(read_catalog(options)),
+          fleet(parts.make_fleet(io.get_executor(), options)),
+          services(*fleet, metrics, catalog),
+          router(services, tables()),
+          server(
+              io,
+              [this](http::Request request, http::Responder& responder) {
+                  return router.handle(std::move(request), responder);
+              },
+              limits_from(config)),
+          signals(io),
+          lifeline(io),
+          drain_timeout(std::chrono::seconds(config.integer("server.drain_timeout_s"))) {
+        services.access_log = config.boolean("log.access");
+        services.cors_origins = config.list("server.cors_origins");
+        observe_fleet(services);
+    }
+
+    std::vector<RouteTable> tables() const {
+        std::vector<RouteTable> all{core_routes()};
+        all.insert(all.end(), parts.routes.begin(), parts.routes.end());
+        return all;
+    }
+
+    Status listen(const config::Config& config);
+    void wait_for_signal();
+    void watch_lifeline();
+    void begin_stop(const std::string& why);
+    void unwind();
+    asio::awaitable<void> way_out();
+
+    ServerParts parts;
+    asio::io_context io{1};
+    fleet::FleetOptions options;
+    registry::Catalog catalog;
+    metrics::Registry metrics;
+    std::unique_ptr<fleet::Fleet> fleet;
+    Services services;
+    Router router;
+    http::Server server;
+    asio::signal_set signals;
+    asio::posix::stream_descriptor lifeline;
+    std::array<char, 16> lifeline_bytes{};
+    std::chrono::milliseconds drain_timeout;
+    int exit_code = 0;
+};
+
+Status ServerApp::Impl::listen(const config::Config& config) {
+    const std::string& host = config.string("server.host");
+    if (!is_loopback(host) && !config.boolean("server.allow_public")) {
+        return Error(Code::kPermissionDenied,
+                     "the server will not listen on " + host + " (" + config.origin("server.host") +
+                         "): other machines could reach it, and it has no keys yet",
+                     "set server.allow_public = true if that is what you want, or use 127.0.0.1");
+    }
+    GANTRY_CHECK_OK(server.listen({false, host, static_cast<uint16_t>(config.integer("server.port"))}));
+    if (const std::string& path = config.string("server.unix_socket"); !path.empty()) {
+        GANTRY_CHECK_OK(server.listen({true, path, 0}));
+    }
+    services.address = server.endpoints().front().text();
+    return ok();
+}
+
+void ServerApp::Impl::wait_for_signal() {
+    signals.async_wait([this](const boost::system::error_code& error, int number) {
+        if (!error) {
+            begin_stop(number == SIGINT ? "SIGINT" : "SIGTERM");
+            wait_for_signal();
+        }
+    });
+}
+
+void ServerApp::Impl::watch_lifeline() {
+    lifeline.async_read_some(asio::buffer(lifeline_bytes), [this](const boost::system::error_code& error, size_t) {
+        if (!error) {
+            watch_lifeline();
+        } else if (error != asio::error::operation_aborted) {
+            begin_stop("the program that started it has ended");
+        }
+    });
+}
+
+void ServerApp::Impl::begin_stop(const std::string& why) {
+    if (services.draining) {
+        log::warn("stopping at once: {}", why);
+        exit_code = 1;
+        io.stop();
+        return;
+    }
+    services.draining = true;
+    log::info("stopping: {}", why);
+    asio::co_spawn(io, way_out(), asio::detached);
+}
+
+asio::awaitable<void> ServerApp::Impl::way_out() {
+    co_await server.drain(drain_timeout);
+    co_await fleet->stop_all();
+    io.stop();
+}
+
+/// Lets what still waits end while the objects that it refers to exist.
+void ServerApp::Impl::unwind() {
+    constexpr int kRounds = 200;
+    server.stop();
+    io.restart();
+    for (int i = 0; i < kRounds && server.connections() > 0; ++i) {
+        io.run_one_for(std::chrono::milliseconds(10));
+    }
+}
+
+ServerApp::ServerApp(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ServerApp::~ServerApp() = default;
+
+Result<std::unique_ptr<ServerApp>> ServerApp::create(const config::Config& config, ServerParts parts) {
+    GANTRY_TRY(const log::Level level, log::level_from_name(config.string("log.level")));
+    log::setup(level, config.string("log.format") == "json" ? log::Format::kJson : log::Format::kText);
+    for (const std::string& warning : config.warnings()) {
+        log::warn("{}", warning);
+    }
+    auto impl = std::make_unique<Impl>(config, std::move(parts));
+    GANTRY_CHECK_OK(impl->listen(config));
+    return std::unique_ptr<ServerApp>(new ServerApp(std::move(impl)));
+}
+
+std::vector<http::Endpoint> ServerApp::endpoints() const { return impl_->server.endpoints(); }
+
+int ServerApp::run() {
+    std::signal(SIGPIPE, SIG_IGN);
+    impl_->signals.add(SIGINT);
+    impl_->signals.add(SIGTERM);
+    impl_->wait_for_signal();
+    if (impl_->parts.die_with_fd >= 0) {
+        ::fcntl(impl_->parts.die_with_fd, F_SETFD, FD_CLOEXEC);
+        impl_->lifeline.assign(impl_->parts.die_with_fd);
+        impl_->watch_lifeline();
+    }
+    impl_->server.start();
+    for (const http::Endpoint& endpoint : endpoints()) {
+        log::info("gantry {} listens on {}{}", kVersion, endpoint.unix_socket ? "" : "http://", endpoint.text());
+    }
+    impl_->io.run();
+    impl_->unwind();
+    log::info("stopped");
+    return impl_->exit_code;
+}
+
+void ServerApp::stop() {
+    asio::post(impl_->io, [this] { impl_->begin_stop("asked to"); });
+}
+
+}  // namespace gantry::api

@@ -1,0 +1,37 @@
+#pragma once
+
+/// What handlers work with. One object for the server's life; used on the io thread only.
+
+#include <chrono>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/metrics.hpp"
+#include "registry/catalog.hpp"
+#include "runtime/fleet/fleet.hpp"
+
+namespace gantry::api {
+
+struct Services {
+    Services(fleet::Fleet& f, metrics::Registry& m, const registry::Catalog& c) : fleet(f), metrics(m), catalog(c) {}
+
+    fleet::Fleet& fleet;
+    metrics::Registry& metrics;
+    const registry::Catalog& catalog;
+    std::string address;    ///< "127.0.0.1:9997", for clients that ask where the server is
+    bool draining = false;  ///< set once the server is on its way out
+    bool access_log = true;
+    std::vector<std::string> cors_origins;
+    std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+
+    /// 24 hexadecimal digits, unique in this process and hard to guess outside it.
+    std::string new_id();
+
+  private:
+    uint64_t last_id_ = 0;
+    uint32_t salt_ = std::random_device{}();
+};
+
+}  // namespace gantry::api

@@ -1,0 +1,384 @@
+#include "base/http/client.hpp"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <functional>
+#include <limits>
+
+#include "base/http/wire.hpp"
+
+namespace gantry::http {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using Socket = asio::generic::stream_protocol::socket;
+
+namespace {
+
+constexpr size_t kMaxIdle = 32;
+/// Shorter than a server's idle time, so that a kept connection is rarely one that the server is closing.
+constexpr std::chrono::seconds kMaxIdleAge{30};
+constexpr size_t kMaxHeader = 256 * 1024;
+constexpr size_t kPiece = 16 * 1024;
+constexpr size_t kMaxLine = 4 * 1024 * 1024;
+
+/// One connection with the bytes that were read beyond what has been parsed.
+struct Link {
+    explicit Link(const asio::any_io_executor& executor) : socket(executor) {}
+    Socket socket;
+    std::string input;
+    std::chrono::steady_clock::time_point kept;
+
+    /// Whether the peer has closed, or sent something unasked, while the connection lay idle.
+    bool stale() {
+        char byte = 0;
+        const ssize_t count = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        return !(count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
+    }
+};
+
+}  // namespace
+
+struct Client::Pool : std::enable_shared_from_this<Client::Pool> {
+    Pool(asio::any_io_executor e, Endpoint p) : executor(std::move(e)), endpoint(std::move(p)) {}
+
+    asio::any_io_executor executor;
+    Endpoint endpoint;
+    std::vector<std::unique_ptr<Link>> idle;
+
+    std::unique_ptr<Link> take() {
+        const auto now = std::chrono::steady_clock::now();
+        while (!idle.empty()) {
+            std::unique_ptr<Link> link = std::move(idle.back());
+            idle.pop_back();
+            if (now - link->kept < kMaxIdleAge && !link->stale()) {
+                return link;
+            }
+        }
+        return nullptr;
+    }
+    void give(std::unique_ptr<Link> link) {
+        if (idle.size() < kMaxIdle && link->input.empty()) {
+            link->kept = std::chrono::steady_clock::now();
+            idle.push_back(std::move(link));
+        }
+    }
+};
+
+namespace {
+
+/// Closes the socket that it watches when time is over, which ends whatever waits on it.
+class Deadline {
+  public:
+    Deadline(const asio::any_io_executor& executor, std::chrono::milliseconds timeout)
+        : state_(std::make_shared<State>()), timer_(executor, timeout) {
+        timer_.async_wait([state = state_](const error_code& error) {
+            if (!error) {
+                state->over = true;
+                if (state->socket) {
+                    error_code ignored;
+                    state->socket->close(ignored);
+                }
+            }
+        });
+    }
+    ~Deadline() { state_->socket = nullptr; }
+    Deadline(const Deadline&) = delete;
+    Deadline& operator=(const Deadline&) = delete;
+
+    void watch(Socket* socket) { state_->socket = socket; }
+    bool over() const { return state_->over; }
+
+  private:
+    struct State {
+        bool over = false;
+        Socket* socket = nullptr;
+    };
+    std::shared_ptr<State> state_;
+    asio::steady_timer timer_;
+};
+
+Error unreachable(const Endpoint& endpoint, const error_code& error) {
+    return Error(Code::kUnavailable, "cannot connect to " + endpoint.text() + ": " + error.message());
+}
+
+asio::awaitable<Result<std::unique_ptr<Link>>> connect(asio::any_io_executor executor, Endpoint endpoint,
+                                                       Deadline& deadline) {
+    error_code error;
+    auto token = asio::redirect_error(asio::use_awaitable, error);
+    auto link = std::make_unique<Link>(executor);
+    deadline.watch(&link->socket);
+    if (endpoint.unix_socket) {
+        if (endpoint.host.size() >= 108) {
+            co_return Error(Code::kInvalidArgument, "the socket path " + endpoint.host + " is too long");
+        }
+        co_await link->socket.async_connect(asio::local::stream_protocol::endpoint(endpoint.host), token);
+        if (error) {
+            co_return unreachable(endpoint, error);
+        }
+        co_return link;
+    }
+    std::vector<tcp::endpoint> targets;
+    const auto address = asio::ip::make_address(endpoint.host, error);
+    if (!error) {
+        targets.emplace_back(address, endpoint.port);
+    } else {
+        tcp::resolver resolver(executor);
+        const auto found = co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), token);
+        for (const auto& entry : found) {
+            targets.push_back(entry.endpoint());
+        }
+        if (targets.empty()) {
+            co_return Error(Code::kUnavailable, "the host " + endpoint.host + " is not known: " + error.message());
+        }
+    }
+    for (const tcp::endpoint& target : targets) {
+        link = std::make_unique<Link>(executor);
+        deadline.watch(&link->socket);
+        co_await link->socket.async_connect(target, token);
+        if (!error) {
+            error_code ignored;
+            link->socket.set_option(tcp::no_delay(true), ignored);
+            co_return link;
+        }
+    }
+    co_return unreachable(endpoint, error);
+}
+
+std::string request_head(const Request& request, const Endpoint& endpoint) {
+    std::string head =
+        request.method + " " + (request.target.empty() ? request.path : request.target) + " HTTP/1.1\r\n";
+    for (const auto& [name, value] : request.headers.all()) {
+        append_field(head, name, value);
+    }
+    if (!request.headers.find("Host")) {
+        append_field(head, "Host", endpoint.unix_socket ? "localhost" : endpoint.text());
+    }
+    if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
+        append_field(head, "Content-Length", std::to_string(request.body.size()));
+    }
+    head += "\r\n";
+    return head;
+}
+
+}  // namespace
+
+/// Defined beside the pool that takes its connection back.
+class ClientStream final : public ResponseStream {
+  public:
+    ClientStream(std::unique_ptr<Link> link, MessageParser parser, std::function<void(std::unique_ptr<Link>)> give_back)
+        : link_(std::move(link)), parser_(std::move(parser)), give_back_(std::move(give_back)) {
+        release_at_end();
+    }
+
+    int status() const override { return parser_.status(); }
+    const Headers& headers() const override { return const_cast<MessageParser&>(parser_).headers(); }
+
+    asio::awaitable<Result<std::optional<std::string>>> read() override {
+        while (parser_.body().empty() && link_) {
+            error_code error;
+            std::string& input = link_->input;
+            const size_t had = input.size();
+            input.resize(had + kPiece);
+            const size_t count = co_await link_->socket.async_read_some(
+                asio::buffer(input.data() + had, kPiece), asio::redirect_error(asio::use_awaitable, error));
+            input.resize(had + count);
+            std::optional<WireError> wire;
+            if (error == asio::error::eof) {
+                wire = parser_.feed_eof();
+            } else if (error) {
+                link_.reset();
+                co_return Error(Code::kUnavailable, "the connection broke off: " + error.message());
+            } else {
+                wire = parser_.feed(input);
+            }
+            if (wire) {
+                link_.reset();
+                co_return Error(Code::kUnavailable, "the answer broke off: " + wire->message);
+            }
+            release_at_end();
+        }
+        if (parser_.body().empty()) {
+            co_return std::optional<std::string>();
+        }
+        co_return std::optional<std::string>(std::exchange(parser_.body(), {}));
+    }
+
+    asio::awaitable<Result<std::string>> read_all(size_t limit) override {
+        std::string all;
+        while (true) {
+            GANTRY_CO_TRY(std::optional<std::string> piece, co_await read());
+            if (!piece) {
+                co_return all;
+            }
+            if (all.size() + piece->size() > limit) {
+                link_.reset();
+                co_return Error(Code::kTooLarge, "the answer is larger than " + std::to_string(limit) + " bytes");
+            }
+            all += *piece;
+        }
+    }
+
+  private:
+    void release_at_end() {
+        if (link_ && parser_.done()) {
+            if (parser_.keep_alive()) {
+                give_back_(std::move(link_));
+            }
+            link_.reset();
+        }
+    }
+
+    std::unique_ptr<Link> link_;  ///< null once the body is whole
+    MessageParser parser_;
+    std::function<void(std::unique_ptr<Link>)> give_back_;
+};
+
+namespace {
+
+/// What came of one attempt on one connection.
+struct Attempt {
+    Attempt(bool u, std::optional<Error> e, std::optional<MessageParser> p)
+        : untouched(u), error(std::move(e)), parser(std::move(p)) {}
+    bool untouched;  ///< the peer closed before the first byte of an answer
+    std::optional<Error> error;
+    std::optional<MessageParser> parser;
+};
+
+asio::awaitable<Attempt> exchange(Link& link, const Request& request, const Endpoint& endpoint) {
+    error_code error;
+    auto token = asio::redirect_error(asio::use_awaitable, error);
+    const std::string head = request_head(request, endpoint);
+    const std::array<asio::const_buffer, 2> parts{asio::buffer(head), asio::buffer(request.body)};
+    co_await asio::async_write(link.socket, parts, token);
+    // A server may refuse and answer before it has read the whole body: look for the answer even so.
+    const error_code write_error = error;
+    const auto kind = request.method == "HEAD" ? MessageParser::Kind::kResponseToHead : MessageParser::Kind::kResponse;
+    MessageParser parser(kind, kMaxHeader, std::numeric_limits<uint64_t>::max());
+    bool any = false;
+    while (true) {
+        const size_t had = link.input.size();
+        link.input.resize(had + kPiece);
+        const size_t count = co_await link.socket.async_read_some(asio::buffer(link.input.data() + had, kPiece), token);
+        link.input.resize(had + count);
+        if (error) {
+            const error_code& cause = write_error ? write_error : error;
+            co_return Attempt{!any,
+                              Error(Code::kUnavailable,
+                                    endpoint.text() + " closed the connection without an answer: " + cause.message()),
+                              {}};
+        }
+        any = true;
+        while (!link.input.empty()) {
+            const size_t before = link.input.size();
+            if (auto wire = parser.feed(link.input)) {
+                co_return Attempt{
+                    false, Error(Code::kUnavailable, endpoint.text() + " answered no HTTP: " + wire->message), {}};
+            }
+            if (parser.head_done() && parser.status() >= 200) {
+                co_return Attempt{false, {}, std::move(parser)};
+            }
+            if (parser.done()) {
+                parser = MessageParser(kind, kMaxHeader, std::numeric_limits<uint64_t>::max());  // after 100 Continue
+            } else if (link.input.size() == before) {
+                break;
+            }
+        }
+    }
+}
+
+}  // namespace
+
+Client::Client(asio::any_io_executor executor, Endpoint endpoint)
+    : pool_(std::make_shared<Pool>(std::move(executor), std::move(endpoint))) {}
+
+asio::awaitable<Result<std::unique_ptr<ResponseStream>>> Client::open(Request request,
+                                                                      std::chrono::milliseconds timeout) {
+    const std::shared_ptr<Pool> pool = pool_;
+    Deadline deadline(pool->executor, timeout);
+    const auto late = [&] {
+        return Error(Code::kDeadlineExceeded,
+                     pool->endpoint.text() + " did not answer within " + std::to_string(timeout.count()) + " ms");
+    };
+    for (std::unique_ptr<Link> link = pool->take();;) {
+        const bool reused = link != nullptr;
+        if (!link) {
+            auto fresh = co_await connect(pool->executor, pool->endpoint, deadline);
+            if (!fresh) {
+                co_return deadline.over() ? late() : fresh.error();
+            }
+            link = std::move(*fresh);
+        }
+        deadline.watch(&link->socket);
+        Attempt attempt = co_await exchange(*link, request, pool->endpoint);
+        deadline.watch(nullptr);
+        if (deadline.over()) {
+            co_return late();
+        }
+        if (attempt.parser) {
+            co_return std::make_unique<ClientStream>(std::move(link), std::move(*attempt.parser),
+                                                     [weak = std::weak_ptr(pool)](std::unique_ptr<Link> used) {
+                                                         if (auto alive = weak.lock()) {
+                                                             alive->give(std::move(used));
+                                                         }
+                                                     });
+        }
+        if (!(reused && attempt.untouched)) {
+            co_return std::move(*attempt.error);
+        }
+        link.reset();  // the kept connection had been closed meanwhile: once more on a fresh one
+    }
+}
+
+asio::awaitable<Result<Response>> Client::request(Request request, std::chrono::milliseconds timeout) {
+    GANTRY_CO_TRY(std::unique_ptr<ResponseStream> stream, co_await open(std::move(request), timeout));
+    Response response;
+    response.status = stream->status();
+    response.headers = stream->headers();
+    GANTRY_CO_TRY(response.body, co_await stream->read_all());
+    co_return response;
+}
+
+asio::awaitable<Result<std::optional<std::string>>> LineReader::next() {
+    while (true) {
+        const size_t end = buffer_.find('\n', scanned_);
+        if (end != std::string::npos) {
+            std::string line = buffer_.substr(0, end);
+            buffer_.erase(0, end + 1);
+            scanned_ = 0;
+            if (!line.empty() && line.back() == '\r') {
+                line.pop_back();
+            }
+            co_return std::optional<std::string>(std::move(line));
+        }
+        scanned_ = buffer_.size();
+        if (buffer_.size() > kMaxLine) {
+            co_return Error(Code::kTooLarge, "a line is longer than " + std::to_string(kMaxLine) + " bytes");
+        }
+        if (ended_) {
+            if (buffer_.empty()) {
+                co_return std::optional<std::string>();
+            }
+            scanned_ = 0;
+            co_return std::optional<std::string>(std::exchange(buffer_, {}));
+        }
+        GANTRY_CO_TRY(std::optional<std::string> piece, co_await stream_.read());
+        if (piece) {
+            buffer_ += *piece;
+        } else {
+            ended_ = true;
+        }
+    }
+}
+
+}  // namespace gantry::http

@@ -1,0 +1,82 @@
+#pragma once
+
+/// What each supported architecture calls its hyperparameters and tensors in GGUF and in Hugging Face files, as tables,
+/// and the translation into the canonical vocabulary (docs/sdk/vocabulary.md).
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "registry/hyper_source.hpp"
+#include "registry/manifest.hpp"
+
+namespace gantry::registry {
+
+enum class FileKind { kGguf, kHuggingFace };
+
+/// A tensor dimension in terms of hyperparameters. kNone: the tensor is a vector.
+enum class Dim { kNone, kVocab, kHidden, kQuery, kKeyValue, kHead, kFfn };
+
+/// What an architecture does with a module's bias.
+enum class Bias { kNone, kOptional, kRequired };
+
+/// A module with a weight (and a bias, perhaps), global or in every layer. Names are without ".weight".
+struct ModuleRule {
+    std::string_view canonical;  ///< "attn_q"; in a layer the full name is "layers.N.attn_q.weight"
+    std::string_view gguf;       ///< "attn_q" ("blk.N.")
+    std::string_view hf;         ///< "self_attn.q_proj" ("model.layers.N.")
+    Dim out = Dim::kNone;
+    Dim in = Dim::kNone;
+    Bias bias = Bias::kNone;
+    bool required = true;
+};
+
+struct Architecture {
+    std::string_view name;             ///< canonical, and GGUF's general.architecture
+    std::string_view hf_class;         ///< in config.json's `architectures`
+    std::string_view gguf_rope_style;  ///< empty: no GGUF file has this architecture
+    std::span<const ModuleRule> global_modules;
+    std::span<const ModuleRule> layer_modules;
+    /// `use_sliding_window` in config.json switches the window on (Qwen); else `sliding_window` alone does.
+    bool hf_window_needs_switch = false;
+};
+
+std::span<const Architecture> architectures();
+
+/// kUnimplemented, naming the unknown one and those that are supported.
+Result<const Architecture*> find_gguf_architecture(std::string_view name, std::string_view file);
+/// By class ("LlamaForCausalLM"), else, where `classes` is empty, by `model_type`.
+Result<const Architecture*> find_hf_architecture(std::span<const std::string> classes, std::string_view model_type,
+                                                 std::string_view file);
+
+/// A tensor as its file names it.
+struct SourceTensor {
+    std::string_view name;
+    int32_t dtype = 0;
+    std::span<const uint64_t> shape;
+    uint32_t file = 0;
+    uint64_t offset = 0;
+    uint64_t nbytes = 0;
+    uint64_t info_offset = 0;  ///< of its description, for messages
+    std::string_view origin;   ///< path of its file, for messages
+};
+
+/// Fills architecture, hyper, tensors, parameter_count, context_length and quantization of `out`. Reports missing keys
+/// and tensors, tensors that the architecture does not have, and shapes that contradict the hyperparameters (kDataLoss
+/// or kUnimplemented, with file and offset). `frequency_divisors` are GGUF's rope_freqs.weight, if any.
+Status translate(const Architecture& architecture, FileKind kind, const HyperSource& source,
+                 std::span<const SourceTensor> tensors, std::vector<double> frequency_divisors, ModelManifest& out);
+
+/// The hyperparameters alone (the first half of translate). `tensor_count` bounds what a damaged file may claim;
+/// `vocab_size` is the number of rows of the token embedding, `has_output` whether there is a separate output head.
+Status translate_hyper(const Architecture& architecture, FileKind kind, const HyperSource& source,
+                       uint64_t tensor_count, std::optional<uint64_t> vocab_size, bool has_output, ModelManifest& out);
+
+/// Tensors that files carry but no backend needs (precomputed rotary tables and the like).
+bool is_ignored_tensor(FileKind kind, std::string_view name);
+
+}  // namespace gantry::registry

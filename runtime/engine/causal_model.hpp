@@ -1,0 +1,37 @@
+#pragma once
+
+/// A loaded autoregressive model as the engine sees it: the C++ face of gantry.causal-lm/1. runtime/plugins implements
+/// it over a plugin; tests implement fakes.
+
+#include <gantry/ext/causal_lm.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "base/result.hpp"
+
+namespace gantry::engine {
+
+struct ModelLimits {
+    uint32_t vocab_size = 0;
+    uint32_t block_size = 0;  ///< tokens
+    uint64_t block_count = 0;
+    uint32_t max_context = 0;
+    uint32_t max_step_tokens = 0;
+    uint32_t max_sequences = 0;
+    uint32_t max_logit_rows = 0;
+    uint32_t features = 0;  ///< GANTRY_CAUSAL_LM_*
+};
+
+/// Used by the engine thread only.
+class CausalModel {
+  public:
+    virtual ~CausalModel() = default;
+    virtual const ModelLimits& limits() const = 0;
+    /// One step; see gantry_batch_t. kInternal means that the model is unusable from now on.
+    virtual Status execute(const gantry_batch_t& batch) = 0;
+    virtual Status copy_blocks(std::span<const uint32_t> src, std::span<const uint32_t> dst) = 0;
+};
+
+}  // namespace gantry::engine

@@ -1,0 +1,75 @@
+#pragma once
+
+/// One model's engine: a thread that owns the scheduler, the block manager and the model, and turns requests into
+/// events by continuous batching (Orca, OSDI 2022; vLLM, arXiv:2309.06180).
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/engine/causal_model.hpp"
+#include "runtime/engine/types.hpp"
+#include "runtime/text/tokenizer.hpp"
+
+namespace gantry::engine {
+
+/// A request whose prompt is tokens already (the runner renders and tokenises on its own thread).
+struct EngineRequest {
+    std::string id;
+    std::vector<int32_t> prompt;
+    GenerateRequest params;  ///< `input` is ignored
+    std::string echo_text;   ///< put before the answer, where echo was asked for
+};
+
+struct EngineOptions {
+    uint32_t step_tokens = 0;        ///< token budget of one step; 0: the model's max_step_tokens
+    uint32_t queue_limit = 1024;     ///< waiting requests; more get kResourceExhausted
+    bool prefix_cache = true;
+    std::vector<int32_t> eos_ids;    ///< the model's end tokens
+    GenerateRequest defaults;        ///< only `sampling` is read: the publisher's values
+};
+
+struct EngineStats {
+    uint64_t waiting = 0, running = 0;
+    uint64_t blocks_total = 0, blocks_free = 0, blocks_cached = 0;
+    uint64_t requests = 0, finished = 0, cancelled = 0, failed = 0, preemptions = 0, steps = 0;
+    uint64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
+    double busy_seconds = 0;
+    /// Scheduling plus sampling, without the model's own time.
+    double overhead_seconds = 0;
+};
+
+/// Events of one request, several at a time. Called on the engine thread, in order; must not block. After the call
+/// with Usage or Error none follows.
+using EventSink = std::function<void(std::vector<Event> events)>;
+
+class Engine {
+  public:
+    /// Starts the thread. `model` and `tokenizer` are used by it alone from now on (the tokenizer is shared: const).
+    Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const text::Tokenizer> tokenizer, EngineOptions options);
+    /// Stops the thread; every request still there ends with kUnavailable first.
+    ~Engine();
+
+    /// Takes a request, or says at once why not: kInvalidArgument for a prompt longer than the context (both counts
+    /// in the message) or parameters out of range, kResourceExhausted when the queue is full, kAlreadyExists for an id
+    /// in use. Any thread.
+    Status submit(EngineRequest request, EventSink sink);
+
+    /// Ends a request within one step; its sink gets Finish(kCancelled) and Usage. Unknown ids are ignored. Any thread.
+    void cancel(const std::string& id);
+
+    /// Refuses new requests; returns when the rest has finished, or false after `timeout`. Any thread.
+    bool drain(std::chrono::milliseconds timeout);
+
+    EngineStats stats() const;  ///< any thread
+    const ModelLimits& limits() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gantry::engine

@@ -1,0 +1,130 @@
+#pragma once
+
+/// The launched models: placement, start, stop, restart. Lives on the server's io thread, which makes every call; no
+/// model and no plugin code runs in this process.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/json.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "runtime/engine/types.hpp"
+
+namespace gantry::fleet {
+
+/// A launch as a client asks for it; unset fields are chosen.
+struct LaunchRequest {
+    std::string model;                  ///< catalog name, or a path to a file or folder
+    std::string uid;                    ///< empty: made from the model's name
+    std::string engine;                 ///< plugin id; empty or "auto": the best for this machine
+    std::string format;                 ///< "gguf" or "safetensors", also in Xinference's words; empty: any
+    std::string size_in_billions;       ///< "0.5"; empty: any
+    std::string quantization;           ///< empty: the registry's choice
+    std::string model_path;             ///< overrides where the files are
+    std::optional<uint32_t> context;    ///< tokens; default: the model's, as memory allows
+    std::optional<uint32_t> max_sequences;
+    std::optional<uint32_t> threads;
+    std::map<std::string, std::string> options;  ///< for the plugin
+};
+
+enum class State { kResolving, kPlacing, kStarting, kLoading, kWarming, kReady, kStopping, kRestarting, kFailed };
+std::string_view state_name(State state);  ///< "resolving", "placing", ...
+
+/// Everything visible about one launched model.
+struct ModelStatus {
+    std::string uid;
+    std::string model_name;  ///< as launched (catalog name or file name)
+    std::string model_path;
+    State state = State::kResolving;
+    std::string stage;  ///< finer: "map", "repack", "warm-up"
+    uint64_t bytes_done = 0, bytes_total = 0;
+    std::optional<Error> error;  ///< why it failed or was last restarted
+    std::string engine;          ///< plugin id
+    std::string plan;            ///< the plugin's own line
+    std::string architecture, format, quantization;
+    std::vector<std::string> abilities;  ///< "chat", "generate"
+    std::string chat_template;
+    uint64_t parameter_count = 0;
+    uint32_t context_length = 0;
+    uint64_t memory_bytes = 0;  ///< reserved in the ledger
+    int64_t created = 0;        ///< Unix seconds
+    int64_t ready_since = 0;
+    int pid = 0;
+    int restarts = 0;
+    std::vector<std::string> log_tail;  ///< the runner's last lines
+};
+
+/// The memory of this machine as launches see it.
+struct Ledger {
+    uint64_t total = 0;  ///< bytes that models may use together
+    uint64_t reserved = 0;
+};
+
+/// A running generation. Destroying it cancels.
+class EventStream {
+  public:
+    virtual ~EventStream() = default;
+    /// The next event; nullopt after Usage. An Error event comes as the result's error, and nothing follows it. A
+    /// runner that dies gives kUnavailable that says so.
+    virtual boost::asio::awaitable<Result<std::optional<engine::Event>>> next() = 0;
+};
+
+class Fleet {
+  public:
+    virtual ~Fleet() = default;
+
+    /// Takes a launch: checks, resolves and reserves, or says why not (kNotFound, kAlreadyExists, kOutOfMemory with the
+    /// sum, kInvalidArgument). The uid is taken when it returns; loading goes on behind it.
+    virtual boost::asio::awaitable<Result<std::string>> launch(LaunchRequest request) = 0;
+    /// Waits until the model is ready, failed or gone.
+    virtual boost::asio::awaitable<Status> wait_ready(std::string uid) = 0;
+    /// Cancels a launch in any stage. kFailedPrecondition when it is not launching.
+    virtual boost::asio::awaitable<Status> cancel(std::string uid) = 0;
+    /// Stops a model and returns when its process is gone and its memory is back.
+    virtual boost::asio::awaitable<Status> stop(std::string uid) = 0;
+    /// Stops all; the server's way out.
+    virtual boost::asio::awaitable<void> stop_all() = 0;
+
+    virtual std::vector<ModelStatus> list() const = 0;
+    /// kNotFound lists the uids that there are.
+    virtual Result<ModelStatus> describe(std::string_view uid) const = 0;
+
+    /// Starts a generation on a ready model (kNotFound; kUnavailable while launching or restarting). `model` of the
+    /// request's route is the uid.
+    virtual boost::asio::awaitable<Result<std::unique_ptr<EventStream>>> generate(std::string uid,
+                                                                                  engine::GenerateRequest request) = 0;
+    /// One call to the runner's own HTTP interface: "/tokenize", "/detokenize", "/template", "/stats".
+    virtual boost::asio::awaitable<Result<boost::json::value>> call(std::string uid, std::string path,
+                                                                    boost::json::value body) = 0;
+
+    /// The plugins with their devices, as `gantry probe` reported them (see runtime/plugins/probe.hpp for the form).
+    virtual boost::asio::awaitable<Result<boost::json::value>> backends() = 0;
+    virtual Ledger ledger() const = 0;
+};
+
+struct FleetOptions {
+    std::string program;  ///< path of the gantry binary
+    std::vector<std::string> plugin_dirs;
+    std::string share_dir;                  ///< catalog and built-in models
+    std::vector<std::string> catalog_dirs;  ///< the user's own entries
+    std::string runtime_dir;                ///< sockets
+    uint64_t memory_limit = 0;              ///< bytes; 0: from the machine (cgroup-aware), less a reserve
+    uint32_t threads = 0;                   ///< CPU budget; 0: the cores that this process may use
+    int restart_limit = 5;                  ///< crashes within the window before a model is parked as failed
+    std::chrono::seconds restart_window{600};
+    std::chrono::milliseconds load_watchdog{120'000};  ///< without progress
+    bool sandbox = true;
+};
+
+/// Fleet on this machine's processes.
+std::unique_ptr<Fleet> make_local_fleet(boost::asio::any_io_executor executor, FleetOptions options);
+
+}  // namespace gantry::fleet

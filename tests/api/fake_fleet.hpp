@@ -1,0 +1,197 @@
+#pragma once
+
+/// A fleet without processes: it records what it is asked, and plays back scripted events.
+
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <deque>
+
+#include "runtime/fleet/fleet.hpp"
+
+namespace gantry::test {
+
+namespace asio = boost::asio;
+namespace bj = boost::json;
+
+/// One scripted event: an event, an error of the stream, or a wait until the client goes.
+struct Scripted {
+    enum class Kind { kEvent, kError, kWait, kEnd };
+    Kind kind = Kind::kEvent;
+    engine::Event event;
+    Error error;
+};
+
+inline Scripted event(engine::Event e) { return {Scripted::Kind::kEvent, std::move(e), {}}; }
+inline Scripted failure(Error e) { return {Scripted::Kind::kError, {}, std::move(e)}; }
+inline Scripted wait() { return {Scripted::Kind::kWait, {}, {}}; }
+inline Scripted text(std::string t, uint32_t index = 0) {
+    engine::Delta delta;
+    delta.index = index;
+    delta.text = std::move(t);
+    return event(std::move(delta));
+}
+inline Scripted finish(engine::FinishReason reason = engine::FinishReason::kStop, uint32_t index = 0) {
+    return event(engine::Finish{index, reason});
+}
+inline Scripted usage(uint64_t prompt, uint64_t completion, uint64_t cached = 0) {
+    engine::Usage u;
+    u.prompt_tokens = prompt;
+    u.completion_tokens = completion;
+    u.cached_tokens = cached;
+    return event(u);
+}
+
+using Script = std::vector<Scripted>;
+
+class FakeStream final : public fleet::EventStream {
+  public:
+    FakeStream(asio::any_io_executor executor, Script script, int* cancelled)
+        : executor_(std::move(executor)), script_(script.begin(), script.end()), cancelled_(cancelled) {}
+    ~FakeStream() override {
+        if (!script_.empty()) {
+            ++*cancelled_;
+        }
+    }
+    asio::awaitable<Result<std::optional<engine::Event>>> next() override {
+        using Next = Result<std::optional<engine::Event>>;
+        co_await asio::post(executor_, asio::use_awaitable);
+        if (script_.empty()) {
+            co_return Next(boost::system::in_place_value, std::nullopt);
+        }
+        if (script_.front().kind == Scripted::Kind::kWait) {
+            asio::steady_timer forever(executor_, std::chrono::hours(1));
+            co_await forever.async_wait(asio::use_awaitable);
+        }
+        Scripted now = std::move(script_.front());
+        script_.pop_front();
+        if (now.kind == Scripted::Kind::kError) {
+            script_.clear();
+            co_return Next(boost::system::in_place_error, std::move(now.error));
+        }
+        co_return Next(boost::system::in_place_value, std::move(now.event));
+    }
+
+  private:
+    asio::any_io_executor executor_;
+    std::deque<Scripted> script_;
+    int* cancelled_;
+};
+
+class FakeFleet final : public fleet::Fleet {
+  public:
+    explicit FakeFleet(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+    fleet::ModelStatus& add(const std::string& uid, fleet::State state = fleet::State::kReady) {
+        fleet::ModelStatus model;
+        model.uid = uid;
+        model.model_name = "tiny";
+        model.model_path = "/models/tiny.gguf";
+        model.state = state;
+        model.engine = "cpu";
+        model.architecture = "llama";
+        model.format = "gguf";
+        model.quantization = "Q4_K";
+        model.abilities = {"chat", "generate"};
+        model.parameter_count = 500'000'000;
+        model.context_length = 2048;
+        model.created = 1'700'000'000;
+        models.push_back(std::move(model));
+        return models.back();
+    }
+
+    asio::awaitable<Result<std::string>> launch(fleet::LaunchRequest request) override {
+        launches.push_back(request);
+        if (launch_error) {
+            co_return *launch_error;
+        }
+        const std::string uid = request.uid.empty() ? request.model : request.uid;
+        add(uid, wait_error ? fleet::State::kFailed : fleet::State::kReady);
+        co_return uid;
+    }
+    asio::awaitable<Status> wait_ready(std::string) override {
+        ++waits;
+        co_return wait_error ? Status(*wait_error) : ok();
+    }
+    asio::awaitable<Status> cancel(std::string uid) override {
+        const auto model = describe(uid);
+        if (!model) {
+            co_return model.error();
+        }
+        if (model->state == fleet::State::kReady) {
+            co_return Error(Code::kFailedPrecondition, "model '" + uid + "' is not launching");
+        }
+        remove(uid);
+        co_return ok();
+    }
+    asio::awaitable<Status> stop(std::string uid) override {
+        const auto model = describe(uid);
+        if (!model) {
+            co_return model.error();
+        }
+        remove(uid);
+        co_return ok();
+    }
+    asio::awaitable<void> stop_all() override {
+        models.clear();
+        ++stopped_all;
+        co_return;
+    }
+    std::vector<fleet::ModelStatus> list() const override { return {models.begin(), models.end()}; }
+    Result<fleet::ModelStatus> describe(std::string_view uid) const override {
+        for (const auto& model : models) {
+            if (model.uid == uid) {
+                return model;
+            }
+        }
+        return Error(Code::kNotFound, "there is no model '" + std::string(uid) + "'", "launched are: others");
+    }
+    asio::awaitable<Result<std::unique_ptr<fleet::EventStream>>> generate(std::string uid,
+                                                                          engine::GenerateRequest request) override {
+        const auto model = describe(uid);
+        if (!model) {
+            co_return model.error();
+        }
+        requests.push_back(std::move(request));
+        ++generating;
+        if (generate_error) {
+            co_return *generate_error;
+        }
+        Script script = scripts.empty() ? Script{text("Hello"), finish(), usage(3, 1)} : scripts.front();
+        if (!scripts.empty()) {
+            scripts.pop_front();
+        }
+        co_return std::make_unique<FakeStream>(executor_, std::move(script), &cancelled);
+    }
+    asio::awaitable<Result<bj::value>> call(std::string uid, std::string path, bj::value body) override {
+        const auto model = describe(uid);
+        if (!model) {
+            co_return model.error();
+        }
+        co_return bj::value(bj::object{{"path", path}, {"body", body}});
+    }
+    asio::awaitable<Result<bj::value>> backends() override {
+        co_return bj::parse(R"({"abi":"0.9","plugins":[
+            {"id":"cpu","state":"ok","devices":[{"index":0,"kind":"cpu"}]},
+            {"id":"cuda","state":"ok","devices":[],"why":"no driver"},
+            {"id":"bad","state":"failed","devices":[],"error":{"code":"internal","message":"it crashed"}}]})");
+    }
+    fleet::Ledger ledger() const override { return {1000, 300}; }
+
+    std::deque<fleet::ModelStatus> models;
+    std::vector<fleet::LaunchRequest> launches;
+    std::vector<engine::GenerateRequest> requests;
+    std::deque<Script> scripts;
+    std::optional<Error> launch_error, wait_error, generate_error;
+    std::atomic<int> generating = 0;  ///< generations begun; may be watched from another thread
+    int waits = 0, cancelled = 0, stopped_all = 0;
+
+  private:
+    void remove(const std::string& uid) {
+        std::erase_if(models, [&](const auto& model) { return model.uid == uid; });
+    }
+    asio::any_io_executor executor_;
+};
+
+}  // namespace gantry::test

@@ -1,0 +1,393 @@
+#include "tests/api/api_fixture.hpp"
+
+namespace gantry::test {
+namespace {
+
+class OpenAiTest : public ApiTest {
+  protected:
+    OpenAiTest() { fleet.add("m"); }
+
+    Reply chat(const std::string& more = "", const std::string& messages = R"([{"role":"user","content":"Hi"}])") {
+        return post("/v1/chat/completions",
+                    R"({"model":"m","messages":)" + messages + (more.empty() ? "" : "," + more) + "}");
+    }
+    Reply complete(const std::string& more = "", const std::string& prompt = "\"Hi\"") {
+        return post("/v1/completions", R"({"model":"m","prompt":)" + prompt + (more.empty() ? "" : "," + more) + "}");
+    }
+    const engine::GenerateRequest& last() { return fleet.requests.back(); }
+    const engine::ChatInput& last_chat() { return std::get<engine::ChatInput>(last().input); }
+};
+
+engine::TokenLogprob token(std::string bytes, double logprob) {
+    engine::TokenLogprob out;
+    out.id = 7;
+    out.bytes = bytes;
+    out.logprob = logprob;
+    out.top = {{7, logprob}, {8, logprob - 1}};
+    out.top_bytes = {bytes, "\xe2\x80"};
+    return out;
+}
+
+Scripted text_with_logprobs(std::string t, std::vector<engine::TokenLogprob> tokens) {
+    engine::Delta delta;
+    delta.text = std::move(t);
+    delta.logprobs = std::move(tokens);
+    return event(std::move(delta));
+}
+
+TEST_F(OpenAiTest, ChatAnswersWhole) {
+    fleet.scripts.push_back({text("Hel"), text("lo"), finish(engine::FinishReason::kLength), usage(5, 2, 4)});
+    const Reply reply = chat();
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    const bj::value body = reply.json();
+    EXPECT_TRUE(body.at("id").as_string().starts_with("chatcmpl-"));
+    EXPECT_EQ(body.at("object"), "chat.completion");
+    EXPECT_EQ(body.at("model"), "m");
+    EXPECT_EQ(body.at("choices").at(0).at("message"), bj::parse(R"({"role":"assistant","content":"Hello"})"));
+    EXPECT_EQ(body.at("choices").at(0).at("finish_reason"), "length");
+    EXPECT_TRUE(body.at("choices").at(0).at("logprobs").is_null());
+    EXPECT_EQ(body.at("usage"), bj::parse(R"({"prompt_tokens":5,"completion_tokens":2,"total_tokens":7,
+                                               "prompt_tokens_details":{"cached_tokens":4}})"));
+    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "");
+}
+
+TEST_F(OpenAiTest, ChatStreams) {
+    fleet.scripts.push_back({text("Hé\""), text("\n"), text(""), finish(), usage(5, 2)});
+    const Reply reply = chat(R"("stream":true,"stream_options":{"include_usage":true})");
+    ASSERT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.header("Content-Type"), "text/event-stream; charset=utf-8");
+    EXPECT_TRUE(reply.whole);
+    const auto events = reply.events();
+    ASSERT_EQ(events.size(), 5u) << reply.body;
+    const bj::value first = bj::parse(events[0]);
+    EXPECT_EQ(first.at("object"), "chat.completion.chunk");
+    EXPECT_EQ(first.at("choices").at(0).at("delta"), bj::parse("{\"role\":\"assistant\",\"content\":\"Hé\\\"\"}"));
+    EXPECT_TRUE(first.at("usage").is_null());
+    EXPECT_TRUE(first.at("choices").at(0).at("finish_reason").is_null());
+    EXPECT_EQ(bj::parse(events[1]).at("choices").at(0).at("delta"), bj::parse(R"({"content":"\n"})"));
+    const bj::value last = bj::parse(events[2]);
+    EXPECT_EQ(last.at("choices").at(0).at("delta"), bj::parse(R"({"content":""})"));
+    EXPECT_EQ(last.at("choices").at(0).at("finish_reason"), "stop");
+    EXPECT_EQ(last.at("usage").at("total_tokens"), 7);
+    const bj::value extra = bj::parse(events[3]);
+    EXPECT_TRUE(extra.at("choices").as_array().empty());
+    EXPECT_EQ(extra.at("usage").at("completion_tokens"), 2);
+    EXPECT_EQ(events[4], "[DONE]");
+    EXPECT_EQ(first.at("id"), extra.at("id"));
+    EXPECT_EQ(reply.body.find("\"error\""), std::string::npos) << "Xinference's client raises on that key";
+}
+
+TEST_F(OpenAiTest, SeveralAnswersKeepTheirIndexAndRole) {
+    const Script script{text("a", 1),
+                        text("b", 0),
+                        finish(engine::FinishReason::kStop, 1),
+                        text("c", 0),
+                        finish(engine::FinishReason::kLength, 0),
+                        usage(5, 3)};
+    fleet.scripts = {script, script};
+    const bj::value whole = chat(R"("n":2)").json();
+    EXPECT_EQ(last().n, 2);
+    EXPECT_EQ(whole.at("choices").at(0).at("message").at("content"), "bc");
+    EXPECT_EQ(whole.at("choices").at(1).at("message").at("content"), "a");
+    EXPECT_EQ(whole.at("choices").at(0).at("finish_reason"), "length");
+    int roles = 0;
+    std::string zero;
+    for (const std::string& data : chat(R"("n":2,"stream":true)").events()) {
+        if (data == "[DONE]") {
+            continue;
+        }
+        const bj::value chunk = bj::parse(data);
+        const bj::value& choice = chunk.at("choices").at(0);
+        roles += choice.at("delta").as_object().contains("role") ? 1 : 0;
+        if (choice.at("index") == 0) {
+            zero += choice.at("delta").at("content").as_string();
+        }
+    }
+    EXPECT_EQ(roles, 2);
+    EXPECT_EQ(zero, "bc");
+}
+
+TEST_F(OpenAiTest, AnEmptyAnswerStillHasItsRole) {
+    fleet.scripts.push_back({finish(), usage(5, 0)});
+    const auto events = chat(R"("stream":true)").events();
+    ASSERT_EQ(events.size(), 3u);
+    EXPECT_EQ(bj::parse(events[0]).at("choices").at(0).at("delta").at("role"), "assistant");
+    EXPECT_EQ(bj::parse(events[1]).at("choices").at(0).at("delta"), bj::parse(R"({"content":""})"));
+}
+
+TEST_F(OpenAiTest, FieldsReachTheEngine) {
+    ASSERT_EQ(chat(R"("temperature":0.5,"top_p":0.9,"top_k":40,"min_p":0.05,"repetition_penalty":1.1,
+        "frequency_penalty":-1,"presence_penalty":1,"logit_bias":{"5":-100,"6":3.5},"seed":42,"max_tokens":9,
+        "max_completion_tokens":7,"min_tokens":2,"stop":["a","b"],"stop_token_ids":[1,2],"ignore_eos":true,
+        "logprobs":true,"top_logprobs":3,"chat_template_kwargs":"{\"x\":1}","enable_thinking":false,
+        "reasoning_effort":"low","user":"u","metadata":{})")
+                  .status,
+              200);
+    const engine::SamplingParams& s = last().sampling;
+    EXPECT_EQ(s.temperature, 0.5);
+    EXPECT_EQ(s.top_p, 0.9);
+    EXPECT_EQ(s.top_k, 40);
+    EXPECT_EQ(s.min_p, 0.05);
+    EXPECT_EQ(s.repetition_penalty, 1.1);
+    EXPECT_EQ(s.frequency_penalty, -1);
+    EXPECT_EQ(s.presence_penalty, 1);
+    EXPECT_EQ(s.logit_bias, (std::map<int32_t, double>{{5, -100}, {6, 3.5}}));
+    EXPECT_EQ(s.seed, 42u);
+    EXPECT_EQ(last().max_tokens, 7u);
+    EXPECT_EQ(last().min_tokens, 2u);
+    EXPECT_EQ(last().stop, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(last().stop_token_ids, (std::vector<int32_t>{1, 2}));
+    EXPECT_TRUE(last().ignore_eos);
+    EXPECT_EQ(last().top_logprobs, 3u);
+    EXPECT_EQ(last_chat().template_kwargs,
+              bj::parse(R"({"x":1,"enable_thinking":false,"thinking":false,"reasoning_effort":"low"})").as_object());
+    EXPECT_FALSE(last().id.empty());
+}
+
+TEST_F(OpenAiTest, UnsetFieldsStayUnset) {
+    ASSERT_EQ(
+        chat(R"("temperature":null,"stop":null,"max_tokens":null,"stream":null,"top_k":-1,"stop_token_ids":5)").status,
+        200);
+    EXPECT_FALSE(last().sampling.temperature);
+    EXPECT_FALSE(last().sampling.top_p);
+    EXPECT_EQ(last().sampling.top_k, -1);
+    EXPECT_FALSE(last().max_tokens);
+    EXPECT_FALSE(last().top_logprobs);
+    EXPECT_FALSE(last().sampling.seed);
+    EXPECT_EQ(last().stop_token_ids, (std::vector<int32_t>{5}));
+}
+
+TEST_F(OpenAiTest, MessagesAreBroughtIntoShape) {
+    ASSERT_EQ(chat("", R"([
+        {"role":"developer","content":"Be brief."},
+        {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"name":"n"},
+        {"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function",
+            "function":{"name":"f","arguments":"{\"x\":1}"}}]},
+        {"role":"tool","tool_call_id":"1","content":"2"}])")
+                  .status,
+              200);
+    const bj::array& messages = last_chat().messages;
+    EXPECT_EQ(messages.at(0).at("role"), "system");
+    EXPECT_EQ(messages.at(1).at("content"), "a\nb");
+    EXPECT_EQ(messages.at(1).at("name"), "n");
+    EXPECT_EQ(messages.at(2).at("tool_calls").at(0).at("function").at("arguments"), bj::parse(R"({"x":1})"));
+    EXPECT_EQ(messages.at(3).at("tool_call_id"), "1");
+}
+
+TEST_F(OpenAiTest, ToolsReachTheTemplateAndTheirParsingIsReportedMissing) {
+    const std::string tools = R"("tools":[{"type":"function","function":{"name":"f","parameters":{}}}])";
+    Reply reply = chat(tools);
+    EXPECT_EQ(last_chat().tools.size(), 1u);
+    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "tools.parsing");
+    EXPECT_EQ(reply.json().at("choices").at(0).at("message").at("tool_calls"), bj::array());
+    reply = chat(tools + R"(,"tool_choice":"none")");
+    EXPECT_TRUE(last_chat().tools.empty());
+    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "");
+    EXPECT_EQ(chat(R"("tools":[])").header("X-Gantry-Ignored"), "");
+    reply = chat(tools + R"(,"tool_choice":"required")");
+    EXPECT_EQ(reply.status, 400);
+    EXPECT_EQ(reply.param(), "tool_choice");
+    EXPECT_EQ(chat(R"("tools":[{"name":"f"}])").param(), "tools[0]");
+}
+
+TEST_F(OpenAiTest, UnknownFieldsAreReportedHeaderSafe) {
+    const Reply reply = chat(R"("frobnicate":1,"bad\r\nX: y":2,"stream_options":{"odd":1},"min_p":0.1)");
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "stream_options.odd, frobnicate, bad%0D%0AX%3A%20y");
+}
+
+TEST_F(OpenAiTest, BadValuesAreRefusedByName) {
+    struct Row {
+        const char* field;
+        const char* param;
+    };
+    for (const Row& row : {
+             Row{R"("temperature":-1)", "temperature"},
+             Row{R"("temperature":2.5)", "temperature"},
+             Row{R"("temperature":"hot")", "temperature"},
+             Row{R"("top_p":0)", "top_p"},
+             Row{R"("top_p":1.1)", "top_p"},
+             Row{R"("top_k":-2)", "top_k"},
+             Row{R"("min_p":2)", "min_p"},
+             Row{R"("repetition_penalty":0)", "repetition_penalty"},
+             Row{R"("max_tokens":0)", "max_tokens"},
+             Row{R"("max_tokens":-5)", "max_tokens"},
+             Row{R"("max_tokens":"abc")", "max_tokens"},
+             Row{R"("max_completion_tokens":1.5)", "max_completion_tokens"},
+             Row{R"("n":0)", "n"},
+             Row{R"("n":17)", "n"},
+             Row{R"("stop":7)", "stop"},
+             Row{R"("stop":["a",1])", "stop[1]"},
+             Row{R"("stop":"")", "stop"},
+             Row{R"("logit_bias":{"x":1})", "logit_bias"},
+             Row{R"("logit_bias":{"1":101})", "logit_bias"},
+             Row{R"("logprobs":3)", "logprobs"},
+             Row{R"("top_logprobs":3)", "top_logprobs"},
+             Row{R"("logprobs":true,"top_logprobs":21)", "top_logprobs"},
+             Row{R"("min_tokens":5,"max_tokens":3)", "min_tokens"},
+             Row{R"("stream":"yes")", "stream"},
+             Row{R"("stream_options":{"include_usage":1})", "stream_options.include_usage"},
+             Row{R"("chat_template_kwargs":"{")", "chat_template_kwargs"},
+             Row{R"("response_format":{"type":"json_schema","json_schema":{}})", "response_format"},
+             Row{R"("response_format":{"type":"json_object"})", "response_format"},
+             Row{R"("guided_regex":"a")", "guided_regex"},
+             Row{R"("functions":[])", "functions"},
+             Row{R"("modalities":["text","audio"])", "modalities"},
+             Row{R"("echo":true)", "echo"},
+         }) {
+        const Reply reply = chat(row.field);
+        EXPECT_EQ(reply.status, 400) << row.field;
+        EXPECT_EQ(reply.param(), row.param) << reply.body;
+        EXPECT_EQ(reply.json().at("detail"), reply.json().at("error").at("message"));
+        EXPECT_NE(reply.message().find(row.param), std::string::npos) << reply.message();
+    }
+    EXPECT_TRUE(fleet.requests.empty());
+    EXPECT_EQ(chat(R"("response_format":{"type":"text"},"modalities":["text"],"functions":null)").status, 200);
+}
+
+TEST_F(OpenAiTest, BadMessagesAreRefusedByPath) {
+    struct Row {
+        const char* messages;
+        const char* param;
+    };
+    for (
+        const Row& row : {
+            Row{"[]", "messages"},
+            Row{"{}", "messages"},
+            Row{"null", "messages"},
+            Row{"[3]", "messages[0]"},
+            Row{R"([{"content":"x"}])", "messages[0].role"},
+            Row{R"([{"role":"bogus","content":"x"}])", "messages[0].role"},
+            Row{R"([{"role":"user"}])", "messages[0].content"},
+            Row{R"([{"role":"user","content":5}])", "messages[0].content"},
+            Row{R"([{"role":"user","content":"a"},{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}])",
+                "messages[1].content[0]"},
+            Row{R"([{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}])", "messages[0].content[0]"},
+            Row{R"([{"role":"user","content":[{"type":"text"}]}])", "messages[0].content[0]"},
+        }) {
+        const Reply reply = chat("", row.messages);
+        EXPECT_EQ(reply.status, 400) << row.messages;
+        EXPECT_EQ(reply.param(), row.param) << reply.body;
+    }
+}
+
+TEST_F(OpenAiTest, MalformedBodiesAre400WithLineAndColumn) {
+    const Reply broken = post("/v1/chat/completions", "{\n \"model\": }");
+    EXPECT_EQ(broken.status, 400);
+    EXPECT_NE(broken.message().find("2:11"), std::string::npos) << broken.message();
+    for (const char* body :
+         {"", "[]", "{", "\xff\xfe{}", R"({"model":"m","messages":[{"role":"user","content":"\ud800"}]})"}) {
+        EXPECT_EQ(post("/v1/chat/completions", body).status, 400) << body;
+    }
+    EXPECT_EQ(post("/v1/chat/completions", R"({"messages":[]})").param(), "model");
+    EXPECT_EQ(post("/v1/chat/completions", R"({"model":3,"messages":[]})").param(), "model");
+}
+
+TEST_F(OpenAiTest, FleetErrorsBecomeStatuses) {
+    Reply reply = post("/v1/chat/completions", R"({"model":"nobody","messages":[{"role":"user","content":"x"}]})");
+    EXPECT_EQ(reply.status, 404);
+    EXPECT_EQ(reply.param(), "model");
+    for (const bool stream : {false, true}) {
+        for (const auto& [code, status] : {std::pair{Code::kUnavailable, 503}, std::pair{Code::kResourceExhausted, 429},
+                                           std::pair{Code::kInvalidArgument, 400}}) {
+            const std::string more = stream ? R"("stream":true)" : "";
+            fleet.generate_error = Error(code, "the prompt has 5000 tokens, more than the context of 2048");
+            EXPECT_EQ(chat(more).status, status);
+            fleet.generate_error.reset();
+            fleet.scripts.push_back({failure(Error(code, "x"))});
+            reply = chat(more);
+            EXPECT_EQ(reply.status, status) << "an error before the first token is a status";
+            EXPECT_EQ(reply.headers.find("Retry-After").has_value(), status == 503 || status == 429);
+        }
+    }
+}
+
+TEST_F(OpenAiTest, ErrorsInMidStreamAreAnEvent) {
+    fleet.scripts.push_back(
+        {text("a"), failure(Error(Code::kUnavailable, "the model's process was killed by signal 9"))});
+    const Reply reply = chat(R"("stream":true)");
+    EXPECT_EQ(reply.status, 200);
+    const auto events = reply.events();
+    ASSERT_EQ(events.size(), 2u);
+    EXPECT_EQ(bj::parse(events[1]).at("error").at("message"), "the model's process was killed by signal 9");
+    fleet.scripts.push_back({text("a"), event(Error(Code::kInternal, "bug"))});
+    EXPECT_EQ(bj::parse(chat(R"("stream":true)").events()[1]).at("error").at("code"), "internal");
+    fleet.scripts.push_back({text("a"), failure(Error(Code::kUnavailable, "gone"))});
+    EXPECT_EQ(chat().status, 503);
+    fleet.scripts.push_back({text("a")});
+    EXPECT_EQ(chat().status, 503) << "an answer without its end is not whole";
+    fleet.scripts.push_back({text("a"), finish(engine::FinishReason::kCancelled), usage(1, 1)});
+    EXPECT_EQ(chat().status, 503);
+}
+
+TEST_F(OpenAiTest, AClientThatStopsReadingEndsTheGeneration) {
+    fleet.scripts.push_back({text("a"), text("b"), text("c"), finish(), usage(1, 3)});
+    gone_after = 1;
+    const Reply reply = chat(R"("stream":true)");
+    EXPECT_EQ(reply.events().size(), 1u);
+    EXPECT_EQ(fleet.cancelled, 1);
+}
+
+TEST_F(OpenAiTest, ChatLogprobsHaveBytesAndAlternatives) {
+    const Script script{text_with_logprobs("é", {token("\xc3\xa9", -0.5)}), finish(), usage(1, 1)};
+    fleet.scripts = {script, script};
+    const bj::value expected = bj::parse(R"({"content":[{"token":"é","logprob":-0.5,"bytes":[195,169],"top_logprobs":[
+        {"token":"é","logprob":-0.5,"bytes":[195,169]},
+        {"token":"bytes:\\xe2\\x80","logprob":-1.5,"bytes":[226,128]}]}]})");
+    EXPECT_EQ(chat(R"("logprobs":true,"top_logprobs":2)").json().at("choices").at(0).at("logprobs"), expected);
+    const auto events = chat(R"("logprobs":true,"top_logprobs":2,"stream":true)").events();
+    EXPECT_EQ(bj::parse(events[0]).at("choices").at(0).at("logprobs"), expected);
+}
+
+TEST_F(OpenAiTest, CompletionAnswersWholeAndStreams) {
+    const bj::value body = complete().json();
+    EXPECT_EQ(body.at("object"), "text_completion");
+    EXPECT_TRUE(body.at("id").as_string().starts_with("cmpl-"));
+    EXPECT_EQ(body.at("choices").at(0).at("text"), "Hello");
+    EXPECT_EQ(std::get<engine::TextInput>(last().input).text, "Hi");
+    const auto events = complete(R"("stream":true)").events();
+    ASSERT_EQ(events.size(), 3u);
+    EXPECT_EQ(bj::parse(events[0]).at("choices").at(0).at("text"), "Hello");
+    EXPECT_EQ(bj::parse(events[1]).at("choices").at(0).at("finish_reason"), "stop");
+    EXPECT_EQ(bj::parse(events[1]).at("choices").at(0).at("text"), "");
+    EXPECT_EQ(events[2], "[DONE]");
+}
+
+TEST_F(OpenAiTest, CompletionPromptsComeInFourForms) {
+    complete("", "[1,2,3]");
+    EXPECT_EQ(std::get<engine::TokenInput>(last().input).ids, (std::vector<int32_t>{1, 2, 3}));
+    fleet.requests.clear();
+    fleet.scripts = {{text("x", 0), text("y", 1), finish(), finish(engine::FinishReason::kStop, 1), usage(1, 2)},
+                     {text("z", 0), text("w", 1), finish(), finish(engine::FinishReason::kStop, 1), usage(2, 2)}};
+    const bj::value body = complete(R"("n":2)", R"(["a",[5]])").json();
+    ASSERT_EQ(fleet.requests.size(), 2u);
+    EXPECT_NE(fleet.requests[0].id, fleet.requests[1].id);
+    std::string texts;
+    for (const bj::value& choice : body.at("choices").as_array()) {
+        texts += choice.at("text").as_string();
+    }
+    EXPECT_EQ(texts, "xyzw");
+    EXPECT_EQ(body.at("choices").at(3).at("index"), 3);
+    EXPECT_EQ(body.at("usage").at("prompt_tokens"), 3);
+    EXPECT_EQ(body.at("usage").at("completion_tokens"), 4);
+    for (const char* bad : {"3", "[]", "{}", "[[]]", "[1,\"a\"]", "[\"a\",1]", "[-1]", "null"}) {
+        EXPECT_EQ(complete("", bad).status, 400) << bad;
+    }
+}
+
+TEST_F(OpenAiTest, CompletionLogprobsAreParallelLists) {
+    fleet.scripts.push_back(
+        {text_with_logprobs("éb", {token("\xc3\xa9", -0.5), token("b", -1)}), finish(), usage(1, 2)});
+    const bj::value logprobs = complete(R"("logprobs":2,"echo":true)").json().at("choices").at(0).at("logprobs");
+    EXPECT_TRUE(last().echo);
+    EXPECT_EQ(logprobs.at("tokens"), bj::parse(R"(["é","b"])"));
+    EXPECT_EQ(logprobs.at("token_logprobs"), bj::parse("[-0.5,-1.0]"));
+    EXPECT_EQ(logprobs.at("text_offset"), bj::parse("[0,1]"));
+    EXPECT_EQ(logprobs.at("top_logprobs").at(1).at("b").as_double(), -1.0);
+    EXPECT_EQ(complete(R"("best_of":3)").param(), "best_of");
+    EXPECT_EQ(complete(R"("suffix":"x")").param(), "suffix");
+    EXPECT_EQ(complete(R"("best_of":1,"suffix":"")").status, 200);
+}
+
+}  // namespace
+}  // namespace gantry::test

@@ -1,0 +1,144 @@
+#include "api/http/server_app.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <deque>
+#include <future>
+#include <thread>
+
+#include "api/dialects/routes.hpp"
+#include "tests/api/fake_fleet.hpp"
+#include "tests/base/http_fixture.hpp"
+
+namespace gantry::test {
+namespace {
+
+using http::test::RawClient;
+
+config::Config settings(std::vector<std::pair<std::string, std::string>> flags) {
+    flags.insert(flags.begin(), {{"server.port", "0"}, {"log.level", "error"}});
+    config::Sources sources;
+    sources.flags = std::move(flags);
+    return config::Config::load(config::gantry_keys(), sources).value();
+}
+
+/// The app on a thread of its own, with a fake fleet that the test may look at once the app has ended.
+struct RunningApp {
+    using Flags = std::vector<std::pair<std::string, std::string>>;
+    explicit RunningApp(Flags flags = Flags(), std::deque<Script> scripts = {}, int die_with_fd = -1) {
+        api::ServerParts parts;
+        parts.make_fleet = [this, &scripts](asio::any_io_executor executor, fleet::FleetOptions o) {
+            options = std::move(o);
+            auto made = std::make_unique<FakeFleet>(std::move(executor));
+            made->add("m");
+            made->scripts = scripts;
+            fleet = made.get();
+            return made;
+        };
+        parts.routes = dialects::all_routes();
+        parts.die_with_fd = die_with_fd;
+        auto created = api::ServerApp::create(settings(std::move(flags)), std::move(parts));
+        if (!created) {
+            error = created.error();
+            return;
+        }
+        app = std::move(*created);
+        code = std::async(std::launch::async, [this] { return app->run(); });
+    }
+    RawClient connect() const { return RawClient(app->endpoints().front()); }
+
+    fleet::FleetOptions options;
+    FakeFleet* fleet = nullptr;
+    std::optional<Error> error;
+    std::unique_ptr<api::ServerApp> app;
+    std::future<int> code;
+};
+
+constexpr auto kPatience = std::chrono::seconds(20);
+
+TEST(ServerApp, ServesAndStopsWithItsModels) {
+    RunningApp app(RunningApp::Flags{{"fleet.memory_limit", "12345"}, {"fleet.sandbox", "false"}});
+    ASSERT_FALSE(app.error);
+    EXPECT_EQ(app.options.memory_limit, 12345u);
+    EXPECT_FALSE(app.options.sandbox);
+    EXPECT_FALSE(app.options.plugin_dirs.empty());
+    RawClient client = app.connect();
+    ASSERT_TRUE(client.send("GET /v1/models HTTP/1.1\r\nHost: h\r\n\r\n"));
+    EXPECT_NE(client.receive_until("]}").find("\"id\":\"m\""), std::string::npos);
+    app.app->stop();
+    ASSERT_EQ(app.code.wait_for(kPatience), std::future_status::ready);
+    EXPECT_EQ(app.code.get(), 0);
+    EXPECT_EQ(app.fleet->stopped_all, 1);
+}
+
+TEST(ServerApp, LetsAStreamEndBeforeItStops) {
+    Script script;
+    for (int i = 0; i < 2000; ++i) {
+        script.push_back(text("word "));
+    }
+    script.push_back(finish());
+    script.push_back(usage(1, 2000));
+    RunningApp app(RunningApp::Flags(), {script});
+    ASSERT_FALSE(app.error);
+    RawClient client = app.connect();
+    const std::string body = R"({"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]})";
+    ASSERT_TRUE(client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: " +
+                            std::to_string(body.size()) + "\r\n\r\n" + body));
+    std::string answer = client.receive_until("word");
+    app.app->stop();
+    answer += client.receive_all();
+    EXPECT_NE(answer.find("data: [DONE]"), std::string::npos);
+    EXPECT_TRUE(answer.ends_with("0\r\n\r\n"));
+    EXPECT_EQ(app.code.wait_for(kPatience), std::future_status::ready);
+}
+
+TEST(ServerApp, AClientThatLeavesEndsItsGeneration) {
+    const Script waiting{text("first"), wait()};
+    RunningApp app(RunningApp::Flags(), {waiting, waiting});
+    ASSERT_FALSE(app.error);
+    for (const bool stream : {true, false}) {
+        RawClient client = app.connect();
+        const std::string body = std::string(R"({"model":"m","stream":)") + (stream ? "true" : "false") +
+                                 R"(,"messages":[{"role":"user","content":"x"}]})";
+        ASSERT_TRUE(client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: " +
+                                std::to_string(body.size()) + "\r\n\r\n" + body));
+        if (stream) {
+            ASSERT_NE(client.receive_until("first").find("first"), std::string::npos);
+        }
+        while (app.fleet->generating < (stream ? 1 : 2)) {
+            std::this_thread::yield();
+        }
+        client.close();
+    }
+    // With the clients gone nothing holds the server up.
+    app.app->stop();
+    ASSERT_EQ(app.code.wait_for(kPatience), std::future_status::ready);
+    EXPECT_EQ(app.fleet->cancelled, 2);
+}
+
+TEST(ServerApp, EndsWithTheProgramThatStartedIt) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe(ends.data()), 0);
+    RunningApp app(RunningApp::Flags(), {}, ends[0]);
+    ASSERT_FALSE(app.error);
+    EXPECT_EQ(app.code.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+    ::close(ends[1]);
+    ASSERT_EQ(app.code.wait_for(kPatience), std::future_status::ready);
+    EXPECT_EQ(app.code.get(), 0);
+}
+
+TEST(ServerApp, RefusesToBeReachableFromOutsideUnasked) {
+    RunningApp refused(RunningApp::Flags{{"server.host", "0.0.0.0"}});
+    ASSERT_TRUE(refused.error);
+    EXPECT_EQ(refused.error->code, Code::kPermissionDenied);
+    EXPECT_NE(refused.error->hint.find("server.allow_public"), std::string::npos);
+    RunningApp allowed(RunningApp::Flags{{"server.host", "0.0.0.0"}, {"server.allow_public", "true"}});
+    ASSERT_FALSE(allowed.error);
+    allowed.app->stop();
+    EXPECT_EQ(allowed.code.wait_for(kPatience), std::future_status::ready);
+}
+
+}  // namespace
+}  // namespace gantry::test

@@ -1,0 +1,239 @@
+#include "tests/api/api_fixture.hpp"
+
+namespace gantry::test {
+namespace {
+
+using fleet::State;
+
+class XinferenceTest : public ApiTest {
+  protected:
+    XinferenceTest() {
+        registry::CatalogEntry entry;
+        entry.name = "tiny";
+        entry.abilities = {"chat"};
+        entry.built_in = true;
+        registry::ModelSpec spec;
+        spec.format = "gguf";
+        spec.size_in_billions = "0.5";
+        spec.quantizations = {"Q4_0", "Q8_0"};
+        spec.hubs = {{"huggingface", "org/tiny"}};
+        entry.specs.push_back(spec);
+        EXPECT_TRUE(catalog.add(entry));
+    }
+    /// What the Python client sends, with some of it changed.
+    Reply launch(const std::string& more = "", const std::string& query = "") {
+        bj::object body =
+            bj::parse(R"({"model_uid":null,"model_name":"tiny","model_engine":null,"peft_model_config":null,
+            "model_type":"LLM","model_size_in_billions":null,"model_format":null,"quantization":null,"replica":1,
+            "n_worker":1,"n_gpu":"auto","request_limits":null,"worker_ip":null,"gpu_idx":null,"replica_config":null,
+            "model_path":null,"enable_thinking":null,"enable_virtual_env":null,"virtual_env_packages":null,
+            "virtual_env_find_links":null,"envs":null})")
+                .as_object();
+        const bj::value changes = bj::parse("{" + more + "}");
+        for (const auto& member : changes.as_object()) {
+            body[member.key()] = member.value();
+        }
+        return post("/v1/models" + query, bj::serialize(body));
+    }
+    const fleet::LaunchRequest& last() { return fleet.launches.back(); }
+};
+
+TEST_F(XinferenceTest, LaunchWithTheClientsDefaults) {
+    const Reply reply = launch();
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(reply.json(), bj::parse(R"({"model_uid":"tiny"})"));
+    EXPECT_EQ(last().model, "tiny");
+    EXPECT_EQ(last().engine, "");
+    EXPECT_EQ(fleet.waits, 1);
+    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "");
+    EXPECT_EQ(launch("", "?wait_ready=False").status, 200);
+    EXPECT_EQ(fleet.waits, 1);
+    EXPECT_EQ(launch("", "?wait_ready=maybe").status, 400);
+}
+
+TEST_F(XinferenceTest, LaunchArgumentsReachTheFleet) {
+    const Reply reply = launch(R"("model_uid":"u","model_engine":"CPU","quantization":"q4_0","n_ctx":4096,
+        "max_num_seqs":4,"n_threads":2,"engine_options":{"a":"b","c":3,"d":true},"model_format":"ggufv2",
+        "model_size_in_billions":"0_5","worker_ip":"x","request_limits":3,"odd":1,"other":null)");
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(last().uid, "u");
+    EXPECT_EQ(last().engine, "cpu");
+    EXPECT_EQ(last().quantization, "q4_0");
+    EXPECT_EQ(last().context, 4096u);
+    EXPECT_EQ(last().max_sequences, 4u);
+    EXPECT_EQ(last().threads, 2u);
+    EXPECT_EQ(last().format, "ggufv2");
+    EXPECT_EQ(last().size_in_billions, "0.5");
+    EXPECT_EQ(last().options, (std::map<std::string, std::string>{{"a", "b"}, {"c", "3"}, {"d", "true"}}));
+    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "worker_ip, request_limits, odd");
+    launch(R"("model_path":"/x.gguf","model_size_in_billions":7)");
+    EXPECT_EQ(last().model_path, "/x.gguf");
+    EXPECT_EQ(last().size_in_billions, "7");
+}
+
+TEST_F(XinferenceTest, UpstreamEnginesMeanAutoWithANote) {
+    for (const char* engine : {"llama.cpp", "Transformers", "vLLM", "SGLang", "auto", "Auto"}) {
+        const Reply reply = launch(std::string(R"("model_engine":")") + engine + "\"");
+        EXPECT_EQ(reply.status, 200);
+        EXPECT_EQ(last().engine, "") << engine;
+        EXPECT_EQ(reply.header("X-Gantry-Note").empty(), std::string_view(engine).substr(1) == "uto") << engine;
+    }
+    launch(R"("n_gpu":null)");
+    EXPECT_EQ(last().engine, "cpu") << "n_gpu null is the CPU, other nulls are nothing";
+}
+
+TEST_F(XinferenceTest, BadLaunchesAreRefusedByName) {
+    struct Row {
+        const char* more;
+        const char* param;
+    };
+    for (const Row& row : {
+             Row{R"("model_name":null)", "model_name"},
+             Row{R"("model_type":"embedding")", "model_type"},
+             Row{R"("model_type":"llm")", "model_type"},
+             Row{R"("replica":true)", "replica"},
+             Row{R"("replica":1.5)", "replica"},
+             Row{R"("replica":0)", "replica"},
+             Row{R"("replica":null)", "replica"},
+             Row{R"("replica":"2")", "replica"},
+             Row{R"("n_gpu":-1)", "n_gpu"},
+             Row{R"("n_gpu":0)", "n_gpu"},
+             Row{R"("n_gpu":"all")", "n_gpu"},
+             Row{R"("n_ctx":0)", "n_ctx"},
+             Row{R"("engine_options":{"a":[]})", "engine_options.a"},
+             Row{R"("peft_model_config":{"lora_list":[]})", "peft_model_config"},
+         }) {
+        const Reply reply = launch(row.more);
+        EXPECT_EQ(reply.status, 400) << row.more;
+        EXPECT_EQ(reply.param(), row.param) << reply.body;
+    }
+    EXPECT_TRUE(fleet.launches.empty());
+    EXPECT_EQ(launch(R"("replica":"1")").status, 200);
+}
+
+TEST_F(XinferenceTest, FleetRefusalsKeepTheirWords) {
+    for (const auto& [code, status] :
+         {std::pair{Code::kNotFound, 400}, std::pair{Code::kAlreadyExists, 400}, std::pair{Code::kInvalidArgument, 400},
+          std::pair{Code::kDataLoss, 400}, std::pair{Code::kFailedPrecondition, 400},
+          std::pair{Code::kOutOfMemory, 507}, std::pair{Code::kCancelled, 499}}) {
+        fleet.launch_error = Error(code, "the reason");
+        EXPECT_EQ(launch().status, status) << code_name(code);
+        EXPECT_EQ(launch().json().at("detail"), "the reason");
+        fleet.launch_error.reset();
+        fleet.wait_error = Error(code, "while loading");
+        EXPECT_EQ(launch().status, status) << code_name(code);
+        fleet.wait_error.reset();
+    }
+}
+
+TEST_F(XinferenceTest, ListsReadyModelsInBothForms) {
+    fleet.add("a");
+    fleet.add("b", State::kLoading);
+    fleet.add("c", State::kFailed);
+    const bj::value list = get("/v1/models").json();
+    EXPECT_EQ(list.at("object"), "list");
+    ASSERT_EQ(list.at("data").as_array().size(), 1u);
+    const bj::object& model = list.at("data").at(0).as_object();
+    EXPECT_EQ(model.at("id"), "a");
+    EXPECT_EQ(model.at("object"), "model");
+    EXPECT_EQ(model.at("created"), 1'700'000'000);
+    for (const char* key :
+         {"model_type", "address", "accelerators", "model_name", "model_lang", "model_ability", "model_description",
+          "model_format", "model_size_in_billions", "model_family", "quantization", "multimodal_projector", "model_hub",
+          "revision", "context_length", "strict_system_first", "model_engine", "replica"}) {
+        EXPECT_TRUE(model.contains(key)) << key;
+    }
+    EXPECT_EQ(model.at("model_size_in_billions"), "0_5");
+    EXPECT_EQ(model.at("model_format"), "ggufv2");
+    EXPECT_EQ(get("/v1/models/a").json(), bj::value(model));
+}
+
+TEST_F(XinferenceTest, DescribeSaysWhatAnUnreadyModelDoes) {
+    fleet.add("b", State::kLoading);
+    auto& failed = fleet.add("c", State::kFailed);
+    failed.error = Error(Code::kDataLoss, "magic is wrong");
+    const Reply loading = get("/v1/models/b");
+    EXPECT_EQ(loading.status, 503);
+    EXPECT_NE(loading.message().find("loading"), std::string::npos);
+    EXPECT_TRUE(loading.headers.find("Retry-After"));
+    EXPECT_EQ(get("/v1/models/c").status, 400);
+    EXPECT_NE(get("/v1/models/c").message().find("magic is wrong"), std::string::npos);
+    EXPECT_EQ(get("/v1/models/x").status, 404);
+}
+
+TEST_F(XinferenceTest, TerminateAnswersNullAndThenUnknown) {
+    fleet.add("a");
+    const Reply reply = call("DELETE", "/v1/models/a");
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.body, "null");
+    EXPECT_EQ(reply.header("Content-Type"), "application/json");
+    EXPECT_EQ(call("DELETE", "/v1/models/a").status, 404);
+}
+
+TEST_F(XinferenceTest, ProgressRisesAndUnknownIsPending) {
+    double before = -1;
+    for (const State state :
+         {State::kResolving, State::kPlacing, State::kStarting, State::kLoading, State::kWarming, State::kReady}) {
+        fleet.models.clear();
+        auto& model = fleet.add("a", state);
+        model.bytes_done = 50;
+        model.bytes_total = 100;
+        const bj::value body = get("/v1/models/a/progress").json();
+        const auto now = body.at("progress").to_number<double>();
+        EXPECT_GT(now, before);
+        before = now;
+        EXPECT_EQ(body.at("stage"), bj::value(fleet::state_name(state)));
+        EXPECT_EQ(body.at("replicas").at(0).at("replica_model_uid"), "a-rep0");
+    }
+    EXPECT_EQ(before, 1);
+    const bj::value unknown = get("/v1/models/nope/progress").json();
+    EXPECT_EQ(unknown.at("progress").to_number<double>(), 0);
+    EXPECT_EQ(unknown.at("stage"), "pending");
+}
+
+TEST_F(XinferenceTest, CancelInstancesReplicas) {
+    fleet.add("a", State::kLoading);
+    fleet.add("b").model_name = "other";
+    const bj::value instances = get("/v1/models/instances").json();
+    EXPECT_EQ(instances.at(0).at("status"), "LOADING");
+    EXPECT_EQ(instances.at(1).at("status"), "READY");
+    EXPECT_EQ(get("/v1/models/instances?model_name=other").json().as_array().size(), 1u);
+    EXPECT_EQ(get("/v1/models/instances?model_name=other&model_uid=a").json().at(0).at("model_uid"), "a");
+    EXPECT_EQ(get("/v1/models/b/replicas").json().at(0).at("status"), "READY");
+    EXPECT_EQ(get("/v1/models/x/replicas").body, "[]");
+    EXPECT_EQ(post("/v1/models/a/cancel", "").body, "null");
+    EXPECT_EQ(post("/v1/models/b/cancel", "").status, 409);
+    EXPECT_EQ(post("/v1/models/x/cancel", "").status, 404);
+}
+
+TEST_F(XinferenceTest, CatalogAndEngines) {
+    EXPECT_EQ(get("/v1/model_registrations/LLM").json(), bj::parse(R"([{"model_name":"tiny","is_builtin":true}])"));
+    const bj::value detailed = get("/v1/model_registrations/LLM?detailed=True").json();
+    EXPECT_EQ(detailed.at(0).at("model_specs").as_array().size(), 2u);
+    EXPECT_EQ(detailed.at(0).at("model_specs").at(0).at("model_format"), "ggufv2");
+    EXPECT_EQ(get("/v1/model_registrations/embedding").body, "[]");
+    EXPECT_EQ(get("/v1/model_registrations/llm").status, 400);
+    EXPECT_EQ(get("/v1/model_registrations/LLM/tiny").json().at("model_name"), "tiny");
+    EXPECT_EQ(get("/v1/model_registrations/LLM/nope").status, 400);
+    const bj::value engines = get("/v1/engines/tiny").json();
+    EXPECT_EQ(engines.at("cpu").as_array().size(), 2u);
+    EXPECT_EQ(engines.at("cuda"), "no driver");
+    EXPECT_EQ(engines.at("bad"), "it crashed");
+    EXPECT_EQ(get("/v1/engines/LLM/tiny").json(), engines);
+    EXPECT_EQ(get("/v1/engines/nope").body, "null");
+}
+
+TEST_F(XinferenceTest, ClusterRoutesParse) {
+    EXPECT_EQ(get("/v1/cluster/auth").body, R"({"auth":false})");
+    EXPECT_EQ(get("/v1/address").body, R"("127.0.0.1:9997")");
+    EXPECT_TRUE(get("/v1/cluster/version").json().as_object().contains("version"));
+    EXPECT_EQ(get("/v1/cluster/devices").body, "0");
+    EXPECT_GT(get("/v1/cluster/info?detailed=true").json().at(1).at("mem_total").to_number<int64_t>(), 0);
+    EXPECT_EQ(get("/v1/cluster/info").json().at(0).at("node_type"), "Supervisor");
+    EXPECT_TRUE(get("/status").json().at("workers").as_object().contains("127.0.0.1:9997"));
+    EXPECT_EQ(get("/v1/supervisor").json().at("supervisor_ip"), "127.0.0.1:9997");
+    EXPECT_EQ(get("/v1/workers").json().at(0).at("work-ip"), "127.0.0.1:9997");
+}
+
+}  // namespace
+}  // namespace gantry::test
