@@ -26,11 +26,11 @@ Value unsafe(const Value& object, std::string_view name) {
 }
 
 Value missing_attribute(Runtime& rt, const Value& object, const Value& key) {
-    if (key.is_str()) {
-        return Value::undefined(words({"'", described_type(object), "' has no attribute '", key.str(), "'"}));
-    }
     TextBuilder name;
     append_repr(rt, name, key);
+    if (key.is_str()) {
+        return Value::undefined(words({"'", described_type(object), "' has no attribute ", name.view()}));
+    }
     return Value::undefined(described_type(object) + " has no element " + name.take());
 }
 
@@ -133,7 +133,7 @@ std::optional<Value> own_attribute(Runtime& rt, const Value& object, std::string
 }
 
 struct SliceBounds {
-    int64_t start, step, count;
+    int64_t start, stop, step, count;
 };
 
 /// Python's slice.indices().
@@ -159,7 +159,7 @@ SliceBounds slice_bounds(int64_t size, const Value& start, const Value& stop, co
     };
     const int64_t from = clip(start, stride < 0 ? highest : lowest);
     const int64_t to = clip(stop, stride < 0 ? lowest : highest);
-    return {from, stride, RangeObject(from, to, stride).size};
+    return {from, to, stride, RangeObject(from, to, stride).size};
 }
 
 }  // namespace
@@ -266,7 +266,7 @@ Value get_slice(Runtime& rt, const Value& object, const Value& start, const Valu
             const auto bounds = slice_bounds(range.size, start, stop, step);
             const Int first = range.start + static_cast<Int>(bounds.start) * range.step;
             const Int stride = static_cast<Int>(range.step) * bounds.step;
-            const Int end = first + stride * bounds.count;
+            const Int end = range.start + static_cast<Int>(bounds.stop) * range.step;
             if (end > INT64_MAX || end < INT64_MIN || stride > INT64_MAX || stride < INT64_MIN) {
                 raise(ErrorKind::kOverflow, "range is too big");
             }

@@ -173,6 +173,9 @@ struct Stmt {
 };
 using Body = std::vector<std::unique_ptr<Stmt>>;
 
+/// Names that a block owns before it assigns them, with the undefined values that they are until then (scopes.hpp).
+using Unset = std::vector<std::pair<Symbol, Value>>;
+
 struct OutputStmt : Stmt {
     explicit OutputStmt(uint32_t l) : Stmt(StmtKind::kOutput, l) {}
     std::vector<ExprPtr> items;
@@ -191,6 +194,7 @@ struct ForStmt : Stmt {
     ExprPtr filter;  ///< may be null
     bool recursive = false;
     Body body, otherwise;
+    Unset unset, otherwise_unset;
 };
 
 struct SetStmt : Stmt {
@@ -205,12 +209,14 @@ struct BufferStmt : Stmt {
     Target target;
     ExprPtr filter;  ///< over a BufferExpr; null when a block set has no filter
     Body body;
+    Unset unset;
 };
 
 struct WithStmt : Stmt {
     explicit WithStmt(uint32_t l) : Stmt(StmtKind::kWith, l) {}
     std::vector<std::pair<Target, ExprPtr>> values;
     Body body;
+    Unset unset;
 };
 
 /// What a macro and the body of a call block share.
@@ -220,6 +226,7 @@ struct Signature {
     std::vector<ExprPtr> defaults;  ///< of the last parameters
     bool uses_caller = false, uses_varargs = false, uses_kwargs = false;
     Body body;
+    Unset unset;
 };
 
 struct MacroStmt : Stmt {
@@ -239,6 +246,7 @@ struct ScopeStmt : Stmt {
     bool from_root = false;  ///< `block` sees only the template's outermost variables
     ExprPtr must_be_false;   ///< autoescape's argument; null elsewhere
     Body body;
+    Unset unset;
 };
 
 struct PlainStmt : Stmt {
@@ -251,6 +259,7 @@ enum KnownSymbol : Symbol { kLoopSymbol, kCallerSymbol, kVarargsSymbol, kKwargsS
 struct Template {
     std::vector<std::string> names;
     Body body;
+    Unset unset;
 };
 
 }  // namespace gantry::text::jinja

@@ -110,6 +110,12 @@ Value generator_of(Runtime& rt, std::vector<Value> items) {
                           [](Runtime& r, Iterator& it, Value& out) { return it.next(r, out); });
 }
 
+/// Python's generators find out at their first item that they cannot do it.
+Value failing_generator(Runtime& rt, std::string message) {
+    return make_generator(rt, Value::undefined(""), nullptr,
+                          [message = std::move(message)](Runtime&, Iterator&, Value&) -> bool { raise_type(message); });
+}
+
 Value reverse(Runtime& rt, const Value& self, Args& args) {
     const Params params("reverse", args, {}, 0);
     if (self.is_str()) {
@@ -193,8 +199,7 @@ Value items(Runtime& rt, const Value& self, Args& args) {
         return generator_of(rt, {});
     }
     if (!self.is(Type::kDict)) {
-        // Python's generator fails at its first item; nobody makes it without walking it.
-        raise_type("Can only get item pairs from a mapping.");
+        return failing_generator(rt, "Can only get item pairs from a mapping.");
     }
     return make_generator(rt, rt.adopt(Type::kView, new ViewObject(ViewObject::Kind::kItems, self)), nullptr,
                           [](Runtime& r, Iterator& it, Value& out) { return it.next(r, out); });
@@ -298,32 +303,53 @@ Value batch(Runtime& rt, const Value& self, Args& args) {
     });
 }
 
-Value slice(Runtime& rt, const Value& self, Args& args) {
-    const Params params("slice", args, {"slices", "fill_with"}, 1);
-    const int64_t slices = to_index(*params[0]);
+std::vector<Value> slices_of(Runtime& rt, const std::vector<Value>& seq, int64_t slices, const Value& fill) {
     if (slices == 0) {
         raise(ErrorKind::kZeroDivision, "integer division or modulo by zero");
     }
-    const auto seq = collect(rt, self);
     std::vector<Value> rows;
-    if (slices > 0) {
-        rt.step(static_cast<uint64_t>(slices));
-        const auto count = static_cast<size_t>(slices);
-        const size_t per = seq.size() / count;
-        const size_t extra = seq.size() % count;
-        size_t begin = 0;
-        for (size_t i = 0; i < count; ++i) {
-            const size_t end = begin + per + (i < extra ? 1 : 0);
-            std::vector<Value> row(seq.begin() + static_cast<ptrdiff_t>(begin),
-                                   seq.begin() + static_cast<ptrdiff_t>(end));
-            if (params.given(1) != nullptr && i >= extra) {
-                row.push_back(*params[1]);
-            }
-            rows.push_back(rt.list(std::move(row)));
-            begin = end;
-        }
+    if (slices < 0) {
+        return rows;
     }
-    return generator_of(rt, std::move(rows));
+    rt.step(static_cast<uint64_t>(slices));
+    const auto count = static_cast<size_t>(slices);
+    const size_t per = seq.size() / count;
+    const size_t extra = seq.size() % count;
+    size_t begin = 0;
+    for (size_t i = 0; i < count; ++i) {
+        const size_t end = begin + per + (i < extra ? 1 : 0);
+        std::vector<Value> row(seq.begin() + static_cast<ptrdiff_t>(begin), seq.begin() + static_cast<ptrdiff_t>(end));
+        if (!fill.is_none() && i >= extra) {
+            row.push_back(fill);
+        }
+        rows.push_back(rt.list(std::move(row)));
+        begin = end;
+    }
+    return rows;
+}
+
+Value slice(Runtime& rt, const Value& self, Args& args) {
+    const Params params("slice", args, {"slices", "fill_with"}, 1);
+    const Value slices = *params[0];
+    const Value fill = params[1] == nullptr ? Value() : *params[1];
+    auto rows = std::make_shared<std::optional<std::vector<Value>>>();  // backwards
+    return make_generator(rt, self, &args, [=](Runtime& r, Iterator& it, Value& out) {
+        if (!*rows) {
+            std::vector<Value> seq;
+            for (Value item; it.next(r, item);) {
+                r.budget().require((seq.size() + 1) * sizeof(Value));
+                seq.push_back(item);
+            }
+            *rows = slices_of(r, seq, to_index(slices), fill);
+            std::ranges::reverse(**rows);
+        }
+        if ((*rows)->empty()) {
+            return false;
+        }
+        out = (*rows)->back();
+        (*rows)->pop_back();
+        return true;
+    });
 }
 
 Value groupby(Runtime& rt, const Value& self, Args& args) {

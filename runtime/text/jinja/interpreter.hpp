@@ -57,6 +57,7 @@ class Interpreter : public Runtime {
     Flow execute(const Stmt& stmt);
     Flow dispatch(const Stmt& stmt);
     void output(const OutputStmt& stmt);
+    void output_text(const Value& v);  ///< of filter and call blocks, which must give a text
     Flow branch(const IfStmt& stmt);
     Flow loop(const ForStmt& stmt, const Value& items, uint32_t depth0);
     Flow loop_body(const ForStmt& stmt, const Value& self, bool& completed);
@@ -64,6 +65,7 @@ class Interpreter : public Runtime {
     Flow buffered(const BufferStmt& stmt);
     Flow with(const WithStmt& stmt);
     Flow scoped(const ScopeStmt& stmt);
+    void export_names();
     void call_block(const CallBlockStmt& stmt);
     Value make_macro(const Signature& signature);
     Value call_macro(const MacroObject& macro, Args& args);

@@ -91,8 +91,10 @@ void Interpreter::pop_scope(Scope& scope) {
 /// A new innermost scope for as long as it lives.
 class Interpreter::ScopeGuard {
   public:
-    ScopeGuard(Interpreter& in, Scope* parent) : in_(in), old_(in.current_), scope_(in.push_scope(parent)) {
+    ScopeGuard(Interpreter& in, Scope* parent, const Unset& unset = {})
+        : in_(in), old_(in.current_), scope_(in.push_scope(parent)) {
         in_.current_ = &scope_;
+        scope_.variables.assign(unset.begin(), unset.end());
     }
     ~ScopeGuard() {
         in_.current_ = old_;
@@ -107,18 +109,22 @@ class Interpreter::ScopeGuard {
     Scope& scope_;
 };
 
-/// Output goes into `text` for as long as the guard lives.
+/// Output goes into a buffer for as long as the guard lives.
 class Interpreter::OutputGuard {
   public:
-    explicit OutputGuard(Interpreter& in) : in_(in), old_(in.target_) { in_.target_ = &text; }
+    explicit OutputGuard(Interpreter& in) : in_(in), old_(in.target_), buffer_(std::make_unique<TextBuilder>()) {
+        in_.target_ = buffer_.get();
+    }
     ~OutputGuard() { in_.target_ = old_; }
     OutputGuard(const OutputGuard&) = delete;
     OutputGuard& operator=(const OutputGuard&) = delete;
-    TextBuilder text;
+
+    Value take() { return in_.text(buffer_->take()); }
 
   private:
     Interpreter& in_;
     TextBuilder* old_;
+    std::unique_ptr<TextBuilder> buffer_;
 };
 
 // --- the whole -------------------------------------------------------------------------------------------------------
@@ -143,6 +149,7 @@ Interpreter::~Interpreter() {
 
 std::string Interpreter::run() {
     root_ = &push_scope(nullptr);
+    root_->variables.assign(template_.unset.begin(), template_.unset.end());
     current_ = root_;
     execute(template_.body);
     return out_.take();
@@ -229,6 +236,13 @@ void Interpreter::output(const OutputStmt& stmt) {
     for (const auto& item : stmt.items) {
         append_text(*this, *target_, evaluate(*item));
     }
+}
+
+void Interpreter::output_text(const Value& v) {
+    if (!v.is_str()) {
+        raise_type("sequence item: expected str instance, " + std::string(type_name(v)) + " found");
+    }
+    append_text(*this, *target_, v);
 }
 
 Interpreter::Flow Interpreter::branch(const IfStmt& stmt) {
@@ -321,7 +335,7 @@ Interpreter::Flow Interpreter::loop(const ForStmt& stmt, const Value& over, uint
         return flow;
     }
     if (!completed && !stmt.otherwise.empty()) {
-        const ScopeGuard scope(*this, current_);
+        const ScopeGuard scope(*this, current_, stmt.otherwise_unset);
         return execute(stmt.otherwise);
     }
     return Flow::kNext;
@@ -335,7 +349,7 @@ Interpreter::Flow Interpreter::loop_body(const ForStmt& stmt, const Value& self,
     Value item;
     while (loop.advance(*this, item)) {
         step();
-        const ScopeGuard scope(*this, outside);
+        const ScopeGuard scope(*this, outside, stmt.unset);
         current_->set(kLoopSymbol, self);
         assign(stmt.target, item);
         const Flow flow = execute(stmt.body);
@@ -351,19 +365,19 @@ Value Interpreter::recurse(const ForStmt& stmt, Scope& outside, const Value& ove
     OutputGuard buffer(*this);
     const ScopeGuard scope(*this, &outside);
     loop(stmt, over, depth0);
-    return text(buffer.text.take());
+    return buffer.take();
 }
 
 /// A block set or a filter block: what the body prints becomes a value.
 Interpreter::Flow Interpreter::buffered(const BufferStmt& stmt) {
     Value result;
     {
-        const ScopeGuard scope(*this, current_);
+        const ScopeGuard scope(*this, current_, stmt.unset);
         OutputGuard buffer(*this);
         if (const Flow flow = execute(stmt.body); flow != Flow::kNext) {
             return flow;
         }
-        result = text(buffer.text.take());
+        result = buffer.take();
         if (stmt.filter != nullptr) {
             buffer_ = result;
             result = evaluate(*stmt.filter);
@@ -372,7 +386,7 @@ Interpreter::Flow Interpreter::buffered(const BufferStmt& stmt) {
     if (stmt.kind == StmtKind::kSetBlock) {
         assign(stmt.target, result);
     } else {
-        append_text(*this, *target_, result);
+        output_text(result);
     }
     return Flow::kNext;
 }
@@ -382,18 +396,31 @@ Interpreter::Flow Interpreter::with(const WithStmt& stmt) {
     for (const auto& [target, value] : stmt.values) {
         values.push_back(evaluate(*value));
     }
-    const ScopeGuard scope(*this, current_);
+    const ScopeGuard scope(*this, current_, stmt.unset);
     for (size_t i = 0; i < values.size(); ++i) {
         assign(stmt.values[i].first, values[i]);
     }
     return execute(stmt.body);
 }
 
+/// A `block` sees what the template's outermost level has assigned so far.
+void Interpreter::export_names() {
+    for (const auto& [symbol, value] : root_->variables) {
+        const auto unset = std::ranges::find(template_.unset, symbol, &std::pair<Symbol, Value>::first);
+        if (unset == template_.unset.end() || !identical(unset->second, value)) {
+            current_->set(symbol, value);
+        }
+    }
+}
+
 Interpreter::Flow Interpreter::scoped(const ScopeStmt& stmt) {
     if (stmt.must_be_false != nullptr && truthy(evaluate(*stmt.must_be_false))) {
         raise(ErrorKind::kUnsupported, "autoescape is not supported in chat templates");
     }
-    const ScopeGuard scope(*this, stmt.from_root ? root_ : current_);
+    const ScopeGuard scope(*this, stmt.from_root ? nullptr : current_, stmt.unset);
+    if (stmt.from_root) {
+        export_names();
+    }
     return execute(stmt.body);
 }
 
@@ -436,16 +463,16 @@ void Interpreter::call_block(const CallBlockStmt& stmt) {
     const Value callee = evaluate(*stmt.call->callee);
     Args args = arguments(stmt.call->args);
     args.named.emplace_back("caller", make_macro(stmt.signature));
-    append_text(*this, *target_, call(callee, args));
+    output_text(call(callee, args));
 }
 
 Value Interpreter::call_macro(const MacroObject& macro, Args& args) {
     const DepthGuard guard(budget());
     OutputGuard buffer(*this);
-    const ScopeGuard scope(*this, &macro.closure);
+    const ScopeGuard scope(*this, &macro.closure, macro.signature.unset);
     bind_parameters(macro, args);
     execute(macro.signature.body);
-    return text(buffer.text.take());
+    return buffer.take();
 }
 
 void Interpreter::bind_parameters(const MacroObject& macro, Args& args) {
@@ -494,7 +521,10 @@ void Interpreter::bind_parameters(const MacroObject& macro, Args& args) {
     } else if (args.positional.size() > count) {
         raise_type("macro '" + s.name + "' takes not more than " + std::to_string(count) + " argument(s)");
     }
-    // Until its turn comes, a parameter that a default refers to is what the macro's surroundings call by that name.
+    // A default sees the parameters before it; itself and later ones are undefined, whatever surrounds the macro.
+    for (const size_t i : absent) {
+        current_->set(s.parameters[i], Value::undefined("'" + template_.names[s.parameters[i]] + "' is undefined"));
+    }
     for (const size_t i : absent) {
         const size_t required = count - s.defaults.size();
         current_->set(s.parameters[i],

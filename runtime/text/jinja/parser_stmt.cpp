@@ -1,4 +1,5 @@
 #include "runtime/text/jinja/parser_impl.hpp"
+#include "runtime/text/jinja/scopes.hpp"
 
 namespace gantry::text::jinja {
 
@@ -7,6 +8,7 @@ Template Parser::run() {
     if (!unknown_.empty()) {
         throw unknown_.front();
     }
+    find_unset_names(template_);
     return std::move(template_);
 }
 

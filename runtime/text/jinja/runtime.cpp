@@ -95,7 +95,7 @@ class TextIterator : public Iterator {
         }
         const size_t begin = at_;
         utf8_next(s, at_);
-        out = rt.text(s.substr(begin, at_ - begin), value_.is_markup());
+        out = rt.text(s.substr(begin, at_ - begin));
         return true;
     }
 

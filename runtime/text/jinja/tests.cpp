@@ -76,6 +76,20 @@ bool callable(const Value& v) {
     }
 }
 
+/// A test without arguments.
+template <auto kTest>
+bool plain(Runtime& rt, const Value& v, Args& args) {
+    const Params params("test", args, {}, 0);
+    return kTest(rt, v);
+}
+
+/// Whether a name is in a table; asking for what cannot be a key is an error, as it is for Python's dicts.
+template <auto kFind>
+bool in_table(Runtime& rt, const Value& v) {
+    hash_value(rt.budget(), v);
+    return v.is_str() && kFind(v.str()) != nullptr;
+}
+
 template <Type... kTypes>
 bool is_type(Runtime&, const Value& v, Args& args) {
     const Params params("test", args, {}, 0);
@@ -103,29 +117,29 @@ constexpr TestFunction kGe = [](Runtime& rt, const Value& v, Args& a) {
 };
 
 constexpr auto kTests = std::to_array<TestEntry>({
-    {"defined", [](Runtime&, const Value& v, Args&) { return !v.is_undefined(); }},
+    {"defined", plain<[](Runtime&, const Value& v) { return !v.is_undefined(); }>},
     {"undefined", is_type<Type::kUndefined>},
     {"none", is_type<Type::kNone>},
     {"boolean", is_type<Type::kBool>},
-    {"true", [](Runtime&, const Value& v, Args&) { return v.is(Type::kBool) && v.as_bool(); }},
-    {"false", [](Runtime&, const Value& v, Args&) { return v.is(Type::kBool) && !v.as_bool(); }},
+    {"true", plain<[](Runtime&, const Value& v) { return v.is(Type::kBool) && v.as_bool(); }>},
+    {"false", plain<[](Runtime&, const Value& v) { return v.is(Type::kBool) && !v.as_bool(); }>},
     {"integer", is_type<Type::kInt>},
     {"float", is_type<Type::kFloat>},
     {"number", is_type<Type::kInt, Type::kFloat, Type::kBool>},
     {"string", is_type<Type::kStr>},
     {"mapping", is_type<Type::kDict>},
-    {"sequence", [](Runtime&, const Value& v, Args&) { return sequence(v); }},
-    {"iterable", [](Runtime&, const Value& v, Args&) { return iterable(v); }},
-    {"callable", [](Runtime&, const Value& v, Args&) { return callable(v); }},
-    {"odd", [](Runtime& rt, const Value& v, Args&) { return remainder_is(rt, v, Value::integer(2), 1); }},
-    {"even", [](Runtime& rt, const Value& v, Args&) { return remainder_is(rt, v, Value::integer(2), 0); }},
+    {"sequence", plain<[](Runtime&, const Value& v) { return sequence(v); }>},
+    {"iterable", plain<[](Runtime&, const Value& v) { return iterable(v); }>},
+    {"callable", plain<[](Runtime&, const Value& v) { return callable(v); }>},
+    {"odd", plain<[](Runtime& rt, const Value& v) { return remainder_is(rt, v, Value::integer(2), 1); }>},
+    {"even", plain<[](Runtime& rt, const Value& v) { return remainder_is(rt, v, Value::integer(2), 0); }>},
     {"divisibleby",
      [](Runtime& rt, const Value& v, Args& a) { return remainder_is(rt, v, only("divisibleby", a), 0); }},
-    {"lower", [](Runtime& rt, const Value& v, Args&) { return cased(rt, v, is_lower); }},
-    {"upper", [](Runtime& rt, const Value& v, Args&) { return cased(rt, v, is_upper); }},
-    {"escaped", [](Runtime&, const Value& v, Args&) { return v.is_markup(); }},
-    {"filter", [](Runtime&, const Value& v, Args&) { return v.is_str() && find_filter(v.str()) != nullptr; }},
-    {"test", [](Runtime&, const Value& v, Args&) { return v.is_str() && find_test(v.str()) != nullptr; }},
+    {"lower", plain<[](Runtime& rt, const Value& v) { return cased(rt, v, is_lower); }>},
+    {"upper", plain<[](Runtime& rt, const Value& v) { return cased(rt, v, is_upper); }>},
+    {"escaped", plain<[](Runtime&, const Value& v) { return v.is_markup(); }>},
+    {"filter", plain<in_table<find_filter>>},
+    {"test", plain<in_table<find_test>>},
     {"sameas", [](Runtime&, const Value& v, Args& a) { return identical(v, only("sameas", a)); }},
     {"in", [](Runtime& rt, const Value& v, Args& a) { return contains(rt, only("in", a), v); }},
     {"==", kEq},

@@ -325,7 +325,8 @@ bool equals(Budget& budget, const Value& a, const Value& b) {
 bool less(Budget& budget, const Value& a, const Value& b, std::string_view op, bool swapped) {
     budget.step();
     if (a.is_undefined() || b.is_undefined()) {
-        raise_undefined(a.is_undefined() ? a : b);
+        const bool first = swapped ? !b.is_undefined() : a.is_undefined();
+        raise_undefined(first ? a : b);
     }
     if (a.is_number() && b.is_number()) {
         if (a.is_integral() && b.is_integral()) {
