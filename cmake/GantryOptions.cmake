@@ -31,6 +31,10 @@ endif()
 
 add_library(gantry_flags INTERFACE)
 target_compile_options(gantry_flags INTERFACE -Wall -Wextra -Wconversion $<$<BOOL:${GANTRY_WERROR}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # GCC 12 warns of overlapping copies inside its own std::string concatenation (GCC bug 105651).
+    target_compile_options(gantry_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+endif()
 find_program(MOLD mold)
 if(MOLD)
     target_link_options(gantry_flags INTERFACE -fuse-ld=mold)

@@ -22,7 +22,10 @@ function(gantry_plugin id)
     set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${id} SUFFIX ".gantry.so"
                           LIBRARY_OUTPUT_DIRECTORY ${dir} INSTALL_RPATH "$ORIGIN:$ORIGIN/../..")
     target_link_options(${target} PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/sdk/abi/plugin.map
-                        -Wl,--exclude-libs,ALL $<$<NOT:$<BOOL:${GANTRY_SANITIZE}>>:-Wl,-z,defs>)
+                        -Wl,--exclude-libs,ALL)
+    if(NOT GANTRY_SANITIZE) # a sanitizer's runtime comes with the program
+        target_link_options(${target} PRIVATE -Wl,-z,defs)
+    endif()
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${CMAKE_SOURCE_DIR}/sdk/abi/plugin.map)
     configure_file(${CMAKE_CURRENT_SOURCE_DIR}/plugin.toml.in ${dir}/plugin.toml @ONLY)
     install(TARGETS ${target} RUNTIME_DEPENDENCY_SET gantry_libraries LIBRARY DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)

@@ -7,6 +7,7 @@
 
 #include "registry/catalog.hpp"
 #include "registry/formats/fault.hpp"
+#include "registry/formats/folder.hpp"
 
 namespace gantry::registry {
 namespace {
@@ -192,17 +193,11 @@ Status read_file(const std::filesystem::path& path, Catalog& catalog) {
 }  // namespace
 
 Result<Catalog> Catalog::load(const std::filesystem::path& folder) {
-    std::vector<std::filesystem::path> files;
-    std::error_code ec;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, ec)) {
-        if (entry.path().extension() == ".toml") {
-            files.push_back(entry.path());
-        }
-    }
-    std::ranges::sort(files);
     Catalog out;
-    for (const auto& file : files) {
-        GANTRY_CHECK_OK(read_file(file, out));
+    for (const auto& file : entries_of(folder)) {
+        if (file.extension() == ".toml") {
+            GANTRY_CHECK_OK(read_file(file, out));
+        }
     }
     return out;
 }

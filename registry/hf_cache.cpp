@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "registry/formats/folder.hpp"
 #include "registry/loaders.hpp"
 
 namespace gantry::registry {
@@ -31,10 +32,10 @@ std::optional<std::filesystem::path> newest_folder(const std::filesystem::path& 
     std::optional<std::filesystem::path> best;
     std::filesystem::file_time_type best_time;
     std::error_code ec;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, ec)) {
-        const auto time = entry.last_write_time(ec);
-        if (entry.is_directory(ec) && (!best || time > best_time || (time == best_time && entry.path() > *best))) {
-            best = entry.path();
+    for (const auto& entry : entries_of(folder)) {
+        const auto time = std::filesystem::last_write_time(entry, ec);
+        if (std::filesystem::is_directory(entry, ec) && (!best || time >= best_time)) {
+            best = entry;
             best_time = time;
         }
     }

@@ -5,6 +5,7 @@
 
 #include "registry/architectures.hpp"
 #include "registry/formats/fault.hpp"
+#include "registry/formats/folder.hpp"
 #include "registry/formats/json_file.hpp"
 #include "registry/loaders.hpp"
 
@@ -85,11 +86,10 @@ Status read_templates(const std::filesystem::path& folder, const std::optional<J
     if (main) {
         out.chat_template = std::move(*main);
     }
-    std::error_code ec;
-    for (const auto& entry : std::filesystem::directory_iterator(folder / "additional_chat_templates", ec)) {
-        if (entry.path().extension() == ".jinja") {
-            GANTRY_TRY(auto text, read_text_file(entry.path(), kMaxTemplateBytes));
-            out.chat_templates[entry.path().stem().string()] = std::move(text).value_or("");
+    for (const auto& path : entries_of(folder / "additional_chat_templates")) {
+        if (path.extension() == ".jinja") {
+            GANTRY_TRY(auto text, read_text_file(path, kMaxTemplateBytes));
+            out.chat_templates[path.stem().string()] = std::move(text).value_or("");
         }
     }
     return ok();

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "registry/formats/fault.hpp"
+#include "registry/formats/folder.hpp"
 #include "registry/formats/gguf.hpp"
 #include "registry/loaders.hpp"
 
@@ -40,24 +41,21 @@ bool has_word(std::string_view name, std::string_view word) {
 /// GGUF files that are models: first parts only, no vision projectors.
 std::vector<fs::path> gguf_files(const fs::path& folder) {
     std::vector<fs::path> out;
-    std::error_code ec;
-    for (const auto& entry : fs::directory_iterator(folder, ec)) {
-        const std::string name = entry.path().filename().string();
+    for (const auto& path : entries_of(folder)) {
+        const std::string name = path.filename().string();
         const auto part = parse_gguf_part_name(name);
         const bool follows = part && part->number != 1;
         if (name.ends_with(".gguf") && !name.starts_with("mmproj") && !follows) {
-            out.push_back(entry.path());
+            out.push_back(path);
         }
     }
-    std::ranges::sort(out);
     return out;
 }
 
 bool has_safetensors(const fs::path& folder) {
     std::error_code ec;
     return fs::exists(folder / "config.json", ec) &&
-           std::ranges::any_of(fs::directory_iterator(folder, ec),
-                               [](const auto& entry) { return entry.path().extension() == ".safetensors"; });
+           std::ranges::any_of(entries_of(folder), [](const auto& path) { return path.extension() == ".safetensors"; });
 }
 
 Result<fs::path> pick_gguf(const fs::path& folder, std::vector<fs::path> files, const std::string& quantization) {

@@ -73,14 +73,9 @@ std::vector<Command> command_list() {
          cmd_completion},
         {"man", "[COMMAND]", 0, 1, "Print a manual page in roff.", "Read it with: gantry man run | man -l -", {}, true,
          cmd_man},
-        {"runner", "", 0, 0, "The process around one model; started by the server.", "",
-         {{"spec-fd", 0, "FD", "Where the launch comes from; its end ends the runner."},
-          {"status-fd", 0, "FD", "Where progress goes."}},
-         true, cmd_runner},
-        {"probe", "", 0, 0, "Ask the plugins what they can do; started by the server.", "",
-         {{"plugin-dir", 0, "DIR", "Where plugins lie; may be repeated."},
-          {"model", 0, "PATH", "Ask what this model would take."},
-          {"spec", 0, "JSON", "The launch to judge."}},
+        {"runner", "[UID]", 0, 1, "The process around one model; started by the server, which talks to it over pipes.",
+         "", {}, true, cmd_runner},
+        {"probe", "", 0, 0, "Ask the plugins what they can do; started by the server, reads a request as JSON.", "", {},
          true, cmd_probe},
     };
 }

@@ -49,12 +49,14 @@ void print_backend(const json::object& backend) {
 
 int cmd_backends(const Arguments& args) {
     // Plugins are asked in this process, which is as short-lived as the server's own probes.
-    const auto report = plugins::probe(paths::plugin_dirs());
+    plugins::ProbeRequest request;
+    request.plugin_dirs = paths::plugin_dirs();
+    const auto report = plugins::probe(request);
     if (args.has("json")) {
         std::cout << json::serialize(report) << "\n";
         return 0;
     }
-    const auto& backends = report.at("backends").as_array();
+    const auto& backends = report.at("plugins").as_array();
     for (const auto& b : backends) {
         print_backend(b.as_object());
     }

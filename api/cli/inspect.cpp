@@ -21,7 +21,8 @@ namespace {
 namespace json = boost::json;
 
 Result<registry::ModelManifest> open_model(const std::string& reference) {
-    GANTRY_TRY(const auto registry, registry::Registry::open(paths::catalog_dirs(), paths::share_dir()));
+    GANTRY_TRY(const auto registry,
+               registry::Registry::open({paths::share_dir(), registry::HfCache::default_hub()}));
     GANTRY_TRY(const auto model, registry.resolve(reference));
     return registry::load_manifest(model.path);
 }
@@ -107,7 +108,7 @@ int cmd_show(const Arguments& args) {
         std::cout << manifest->chat_template << "\n";
         return 0;
     }
-    const auto all = registry::describe(*manifest, args.has("tensors"));
+    const auto all = registry::describe(*manifest, {.tensors = args.has("tensors")});
     if (args.has("json")) {
         std::cout << json::serialize(all) << "\n";
         return 0;

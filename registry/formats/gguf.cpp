@@ -1,21 +1,17 @@
 #include "registry/formats/gguf.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <charconv>
-#include <cmath>
 #include <cstring>
 #include <limits>
 #include <set>
 
 #include "registry/formats/dtype.hpp"
 #include "registry/formats/fault.hpp"
+#include "registry/formats/gguf_values.hpp"
 
 namespace gantry::registry {
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "values are read in the machine's byte order");
 
 constexpr uint64_t kMaxKeyBytes = 65535;      // the specification's limit
 constexpr uint64_t kMaxTensorNameBytes = 64;  // likewise
@@ -23,77 +19,6 @@ constexpr uint32_t kMaxRank = 4;              // likewise
 constexpr int kMaxArrayDepth = 4;             // no published file nests at all
 constexpr uint64_t kMinKeyBytes = 8 + 1 + 4 + 1;
 constexpr uint64_t kMinTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;
-
-/// Bytes of one element, 0 for strings, arrays and unknown types.
-constexpr uint64_t fixed_size(GgufType type) {
-    switch (type) {
-        case GgufType::kUint8:
-        case GgufType::kInt8:
-        case GgufType::kBool:
-            return 1;
-        case GgufType::kUint16:
-        case GgufType::kInt16:
-            return 2;
-        case GgufType::kUint32:
-        case GgufType::kInt32:
-        case GgufType::kFloat32:
-            return 4;
-        case GgufType::kUint64:
-        case GgufType::kInt64:
-        case GgufType::kFloat64:
-            return 8;
-        default:
-            return 0;
-    }
-}
-
-template <class T>
-T load(const std::byte* p) {
-    T value;
-    std::memcpy(&value, p, sizeof value);
-    return value;
-}
-
-/// The double with the same shortest decimal text: what the publisher wrote before it was stored in 32 bits.
-double widen(float value) {
-    if (!std::isfinite(value)) {
-        return value;
-    }
-    std::array<char, 32> text{};
-    const auto written = std::to_chars(text.data(), text.data() + text.size(), value);
-    double out = value;
-    std::from_chars(text.data(), written.ptr, out);
-    return out;
-}
-
-using Scalar = std::variant<int64_t, uint64_t, double, bool>;
-
-Scalar load_scalar(GgufType type, const std::byte* p) {
-    switch (type) {
-        case GgufType::kUint8:
-            return uint64_t{load<uint8_t>(p)};
-        case GgufType::kInt8:
-            return int64_t{load<int8_t>(p)};
-        case GgufType::kUint16:
-            return uint64_t{load<uint16_t>(p)};
-        case GgufType::kInt16:
-            return int64_t{load<int16_t>(p)};
-        case GgufType::kUint32:
-            return uint64_t{load<uint32_t>(p)};
-        case GgufType::kInt32:
-            return int64_t{load<int32_t>(p)};
-        case GgufType::kFloat32:
-            return widen(load<float>(p));
-        case GgufType::kBool:
-            return load<uint8_t>(p) != 0;
-        case GgufType::kUint64:
-            return load<uint64_t>(p);
-        case GgufType::kInt64:
-            return load<int64_t>(p);
-        default:
-            return load<double>(p);
-    }
-}
 
 /// Which part of the file is being read. Turned into text only when it is wrong, since arrays have many elements.
 struct Field {
@@ -150,7 +75,7 @@ class Reader {
     template <class T>
     Result<T> number(const Field& field) {
         GANTRY_TRY(const auto raw, take(sizeof(T), field));
-        return load<T>(raw.data());
+        return load_bytes<T>(raw.data());
     }
 
     Result<std::string_view> string(const Field& field, uint64_t limit) {
@@ -409,63 +334,6 @@ Status place_tensors(const Reader& in, GgufFile& file) {
 }
 
 }  // namespace
-
-std::string_view gguf_type_name(GgufType type) {
-    static constexpr std::array<std::string_view, 13> kNames = {"uint8",  "int8",    "uint16", "int16",  "uint32",
-                                                                "int32",  "float32", "bool",   "string", "array",
-                                                                "uint64", "int64",   "float64"};
-    const auto index = static_cast<size_t>(type);
-    return index < kNames.size() ? kNames[index] : "unknown";
-}
-
-std::vector<std::string_view> GgufArray::strings() const {
-    std::vector<std::string_view> out;
-    if (element != GgufType::kString) {
-        return out;
-    }
-    out.reserve(count);
-    const std::byte* p = raw.data();
-    for (uint64_t i = 0; i < count; ++i) {
-        const auto length = load<uint64_t>(p);
-        out.emplace_back(reinterpret_cast<const char*>(p + 8), length);
-        p += 8 + length;
-    }
-    return out;
-}
-
-std::vector<int64_t> GgufArray::integers() const {
-    std::vector<int64_t> out;
-    const uint64_t size = fixed_size(element);
-    if (size == 0 || element == GgufType::kFloat32 || element == GgufType::kFloat64) {
-        return out;
-    }
-    out.reserve(count);
-    for (uint64_t i = 0; i < count; ++i) {
-        const auto scalar = load_scalar(element, raw.data() + i * size);
-        if (const auto* u = std::get_if<uint64_t>(&scalar)) {
-            out.push_back(static_cast<int64_t>(std::min(*u, uint64_t{std::numeric_limits<int64_t>::max()})));
-        } else if (const auto* s = std::get_if<int64_t>(&scalar)) {
-            out.push_back(*s);
-        } else {
-            out.push_back(std::get<bool>(scalar) ? 1 : 0);
-        }
-    }
-    return out;
-}
-
-std::vector<double> GgufArray::numbers() const {
-    std::vector<double> out;
-    const uint64_t size = fixed_size(element);
-    if (size == 0) {
-        return out;
-    }
-    out.reserve(count);
-    for (uint64_t i = 0; i < count; ++i) {
-        out.push_back(
-            std::visit([](auto v) { return static_cast<double>(v); }, load_scalar(element, raw.data() + i * size)));
-    }
-    return out;
-}
 
 const GgufValue* GgufFile::find(std::string_view key) const {
     const auto it = keys.find(key);

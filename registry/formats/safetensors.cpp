@@ -8,6 +8,7 @@
 
 #include "registry/formats/dtype.hpp"
 #include "registry/formats/fault.hpp"
+#include "registry/formats/folder.hpp"
 #include "registry/formats/json_cursor.hpp"
 #include "registry/formats/json_file.hpp"
 
@@ -267,13 +268,8 @@ Result<SafetensorsModel> open_safetensors(const std::filesystem::path& folder) {
     }
     std::filesystem::path single = folder / "model.safetensors";
     if (!std::filesystem::exists(single)) {
-        std::vector<std::filesystem::path> found;
-        std::error_code ec;
-        for (const auto& entry : std::filesystem::directory_iterator(folder, ec)) {
-            if (entry.path().extension() == ".safetensors") {
-                found.push_back(entry.path());
-            }
-        }
+        auto found = entries_of(folder);
+        std::erase_if(found, [](const auto& path) { return path.extension() != ".safetensors"; });
         if (found.size() != 1) {
             return Error{Code::kNotFound,
                          folder.string() + " has " + (found.empty() ? "no" : "several") +

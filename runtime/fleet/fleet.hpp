@@ -41,10 +41,10 @@ std::string_view state_name(State state);  ///< "resolving", "placing", ...
 /// Everything visible about one launched model.
 struct ModelStatus {
     std::string uid;
-    std::string model_name;    ///< as launched (catalog name or file name)
+    std::string model_name;  ///< as launched (catalog name or file name)
     std::string model_path;
     State state = State::kResolving;
-    std::string stage;         ///< finer: "map", "repack", "warm-up"
+    std::string stage;  ///< finer: "map", "repack", "warm-up"
     uint64_t bytes_done = 0, bytes_total = 0;
     std::optional<Error> error;  ///< why it failed or was last restarted
     std::string engine;          ///< plugin id
@@ -64,7 +64,7 @@ struct ModelStatus {
 
 /// The memory of this machine as launches see it.
 struct Ledger {
-    uint64_t total = 0;     ///< bytes that models may use together
+    uint64_t total = 0;  ///< bytes that models may use together
     uint64_t reserved = 0;
 };
 
@@ -72,7 +72,8 @@ struct Ledger {
 class EventStream {
   public:
     virtual ~EventStream() = default;
-    /// The next event; nullopt after Usage. A runner that dies gives kUnavailable that says so.
+    /// The next event; nullopt after Usage. An Error event comes as the result's error, and nothing follows it. A
+    /// runner that dies gives kUnavailable that says so.
     virtual boost::asio::awaitable<Result<std::optional<engine::Event>>> next() = 0;
 };
 
@@ -99,7 +100,7 @@ class Fleet {
     /// Starts a generation on a ready model (kNotFound; kUnavailable while launching or restarting). `model` of the
     /// request's route is the uid.
     virtual boost::asio::awaitable<Result<std::unique_ptr<EventStream>>> generate(std::string uid,
-                                                                                 engine::GenerateRequest request) = 0;
+                                                                                  engine::GenerateRequest request) = 0;
     /// One call to the runner's own HTTP interface: "/tokenize", "/detokenize", "/template", "/stats".
     virtual boost::asio::awaitable<Result<boost::json::value>> call(std::string uid, std::string path,
                                                                     boost::json::value body) = 0;
@@ -110,14 +111,14 @@ class Fleet {
 };
 
 struct FleetOptions {
-    std::string program;                     ///< path of the gantry binary
+    std::string program;  ///< path of the gantry binary
     std::vector<std::string> plugin_dirs;
-    std::string share_dir;                   ///< catalog and built-in models
-    std::vector<std::string> catalog_dirs;   ///< the user's own entries
-    std::string runtime_dir;                 ///< sockets
-    uint64_t memory_limit = 0;               ///< bytes; 0: from the machine (cgroup-aware), less a reserve
-    uint32_t threads = 0;                    ///< CPU budget; 0: the cores that this process may use
-    int restart_limit = 5;                   ///< crashes within the window before a model is parked as failed
+    std::string share_dir;                  ///< catalog and built-in models
+    std::vector<std::string> catalog_dirs;  ///< the user's own entries
+    std::string runtime_dir;                ///< sockets
+    uint64_t memory_limit = 0;              ///< bytes; 0: from the machine (cgroup-aware), less a reserve
+    uint32_t threads = 0;                   ///< CPU budget; 0: the cores that this process may use
+    int restart_limit = 5;                  ///< crashes within the window before a model is parked as failed
     std::chrono::seconds restart_window{600};
     std::chrono::milliseconds load_watchdog{120'000};  ///< without progress
     bool sandbox = true;

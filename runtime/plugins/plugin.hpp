@@ -25,10 +25,10 @@ struct PluginFile {
     std::string version;
     std::string description;
     std::string licence;
-    uint32_t abi_min = 0, abi_max = 0;    ///< GANTRY_MAKE_VERSION
+    uint32_t abi_min = 0, abi_max = 0;  ///< GANTRY_MAKE_VERSION
     std::filesystem::path folder;
-    std::filesystem::path library;        ///< absolute
-    std::optional<Error> rejected;        ///< why it will not be loaded
+    std::filesystem::path library;  ///< absolute
+    std::optional<Error> rejected;  ///< why it will not be loaded
 };
 
 struct DeviceInfo {
@@ -56,8 +56,8 @@ struct Assessment {
 /// Reported from the loading thread. Returning false cancels.
 using LoadProgress = std::function<bool(std::string_view stage, uint64_t done, uint64_t total)>;
 
-/// Every plugin folder below these directories, sorted by id, the rejected ones with their reason. A directory that does
-/// not exist is skipped. Relative paths, files that others may write, foreign ABI ranges, bad TOML: rejected.
+/// Every plugin folder below these directories, sorted by id, the rejected ones with their reason. A directory that
+/// does not exist is skipped. Relative paths, files that others may write, foreign ABI ranges, bad TOML: rejected.
 std::vector<PluginFile> discover(const std::vector<std::filesystem::path>& directories);
 
 /// A loaded plugin. The library stays mapped for the life of the process. One thread at a time.
@@ -76,6 +76,8 @@ class Backend {
     virtual Result<std::unique_ptr<engine::CausalModel>> load_causal(
         std::shared_ptr<const registry::ModelManifest> manifest, const LoadSpec& spec, const LoadProgress& progress,
         std::string& plan) = 0;
+    /// Counters and gauges that the plugin has set, by name. Any thread.
+    virtual std::map<std::string, double> metrics() const = 0;
 };
 
 }  // namespace gantry::plugins

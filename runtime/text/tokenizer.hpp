@@ -35,6 +35,7 @@ class Tokenizer {
     /// The text of a whole sequence, as `tokenizers` decode(skip_special_tokens=...) gives it. Unknown ids give nothing.
     virtual std::string decode(std::span<const int32_t> ids, bool skip_special = true) const = 0;
 
+    /// One more than the highest id: every id is below it.
     virtual size_t vocab_size() const = 0;
     /// The id of a token given by its exact content ("<|im_end|>", "Ġhello").
     virtual std::optional<int32_t> token_to_id(std::string_view token) const = 0;
@@ -50,19 +51,26 @@ class Tokenizer {
 
 /// Detokenises one growing sequence. push() returns the text that became certain: never half a character, and the
 /// concatenation of all returns equals decode() of all ids (but for U+FFFD at a cut-off end, which flush() gives).
-/// Used by one thread. Cost per push is bounded (it re-decodes only a short window).
+/// One exception: where <0xNN> tokens spell invalid UTF-8, decode() turns the whole run into U+FFFD; characters of the
+/// run that were returned before the bad byte came stay. Used by one thread. Cost per push is bounded (it re-decodes
+/// only a short window).
 class StreamDecoder {
   public:
     explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, bool skip_special = true);
     std::string push(int32_t id);
+    /// The rest; afterwards the decoder is as new.
     std::string flush();
 
   private:
+    std::string certain_text(std::span<const int32_t> ids) const;
+    void shorten_window();
+
     std::shared_ptr<const Tokenizer> tokenizer_;
     bool skip_special_;
-    std::vector<int32_t> ids_;
-    size_t prefix_begin_ = 0;  ///< ids_[prefix_begin_, read_) were emitted and give context to what follows
-    size_t read_ = 0;
+    std::vector<int32_t> ids_;  ///< the window
+    size_t read_ = 0;           ///< ids_[0, read_) were returned and give context to what follows
+    std::string shown_;         ///< the beginning of the window's text that was returned
+    std::string pending_;       ///< bytes of a character that is not complete yet
 };
 
 }  // namespace gantry::text

@@ -31,9 +31,9 @@ def broken(tmp_path, name, data):
 
 @pytest.mark.parametrize("name,make,words", [
     ("empty.gguf", lambda d: b"", ["empty"]),
-    ("random.gguf", lambda d: bytes(range(256)) * 40, ["magic", "offset 0"]),
-    ("cut-head.gguf", lambda d: d[:1000], ["offset"]),
-    ("cut-data.gguf", lambda d: d[:len(d) // 2], ["offset"]),
+    ("random.gguf", lambda d: bytes(range(256)) * 40, ["magic", "byte 0"]),
+    ("cut-head.gguf", lambda d: d[:1000], ["at byte"]),
+    ("cut-data.gguf", lambda d: d[:len(d) // 2], ["byte"]),
 ])
 def test_damaged_model_files(busy, tmp_path, name, make, words):
     path = broken(tmp_path, name, make(DEMO.read_bytes()))

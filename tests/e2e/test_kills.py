@@ -12,26 +12,28 @@ def test_a_killed_runner_costs_its_own_requests_and_comes_back(server):
     server.launch("victim")
     server.launch("bystander")
     victim = server.models()["victim"]["pid"]
-    started, ended, events = threading.Event(), threading.Event(), []
+    all_started, events = threading.Barrier(5), []
 
     def request():
+        waiting = True
         try:
             for event in server.stream("victim", temperature=0, max_tokens=2000, ignore_eos=True):
                 events.append(event)
-                started.set()
+                if waiting:
+                    waiting = False
+                    all_started.wait(20)
         except Exception as error:  # a connection cut in the middle would be a failure of the test below
             events.append({"exception": repr(error)})
-        ended.set()
 
     threads = [threading.Thread(target=request) for _ in range(4)]
     for t in threads:
         t.start()
-    assert started.wait(20)
+    all_started.wait(20)
     os.kill(victim, signal.SIGKILL)
     for t in threads:
         t.join(20)
     errors = [e for e in events if "error" in e and e["error"]]
-    assert errors, events[-1]
+    assert len(errors) == 4, events[-1]
     assert not [e for e in events if "exception" in e], events[-1]
     assert "signal" in str(errors[0]["error"]) or "killed" in str(errors[0]["error"]).lower()
 

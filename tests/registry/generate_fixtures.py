@@ -15,7 +15,7 @@ import gguf
 import numpy as np
 import torch
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 OUT = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "fixtures"
@@ -158,6 +158,41 @@ def write_gguf(path, arch, config, state, tokens, merges):
     w.close()
 
 
+def write_seed(path):
+    """A model of a few kilobytes with every kind of key: what the fuzzer starts from."""
+    w = gguf.GGUFWriter(path, "llama")
+    w.add_context_length(16)
+    w.add_embedding_length(8)
+    w.add_block_count(1)
+    w.add_feed_forward_length(8)
+    w.add_head_count(2)
+    w.add_head_count_kv([1, 1])
+    w.add_layer_norm_rms_eps(1e-5)
+    w.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    w.add_rope_scaling_factor(2.0)
+    w.add_tokenizer_model("llama")
+    w.add_token_list(["<s>", "</s>", "a", "<|eot_id|>"])
+    w.add_token_scores([0.0, 0.0, -1.0, 0.0])
+    w.add_token_types([3, 3, 1, 3])
+    w.add_token_merges(["a b"])
+    w.add_bos_token_id(0)
+    w.add_add_bos_token(True)
+    w.add_precompiled_charsmap(b"\x01\x02")
+    w.add_chat_template([{"name": "default", "template": "T"}, {"name": "rag", "template": "R"}])
+    w.add_tensor("rope_freqs.weight", np.ones(2, dtype=np.float32))
+    w.add_tensor("token_embd.weight", np.ones((4, 8), dtype=np.float32))
+    w.add_tensor("output_norm.weight", np.ones(8, dtype=np.float32))
+    for name in ("attn_norm", "ffn_norm"):
+        w.add_tensor(f"blk.0.{name}.weight", np.ones(8, dtype=np.float32))
+    for name, rows in (("attn_q", 8), ("attn_k", 4), ("attn_v", 4), ("attn_output", 8), ("ffn_gate", 8), ("ffn_up", 8),
+                       ("ffn_down", 8)):
+        w.add_tensor(f"blk.0.{name}.weight", np.ones((rows, 8), dtype=np.float16))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
 def main():
     tokens, merges = byte_level_vocab()
     shutil.rmtree(OUT, ignore_errors=True)
@@ -177,6 +212,12 @@ def main():
         for shard in sorted(folder.glob("*.safetensors")):
             state.update(load_file(shard))
         write_gguf(OUT / f"{name}.gguf", arch, model.config, state, tokens, merges)
+    seeds = pathlib.Path(__file__).parent.parent / "fuzz" / "corpus"
+    for kind in ("gguf", "safetensors"):
+        (seeds / f"fuzz_{kind}").mkdir(parents=True, exist_ok=True)
+    write_seed(seeds / "fuzz_gguf" / "seed.gguf")
+    save_file({"a": torch.ones(2, 2), "b\u00e9": torch.ones(4, dtype=torch.bfloat16)},
+              seeds / "fuzz_safetensors" / "seed.safetensors", metadata={"format": "pt"})
     # The same model as published before transformers 5, with the older keys.
     config = json.loads((OUT / "llama" / "config.json").read_text())
     rope = config.pop("rope_parameters")

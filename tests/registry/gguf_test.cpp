@@ -86,12 +86,15 @@ TEST(Gguf, ReadsVersion2AndOtherAlignments) {
 }
 
 TEST(Gguf, KnowsTheSizeOfEveryTensorType) {
-    for (const uint32_t type : {0,  1,  2,  3,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18,
-                                19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 34, 35, 39, 40, 41}) {
-        const auto* traits = dtype_traits(static_cast<int32_t>(type));
+    for (const int type : {0,  1,  2,  3,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18,
+                           19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 34, 35, 39, 40, 41}) {
+        const auto* traits = dtype_traits(type);
         ASSERT_NE(traits, nullptr) << type;
         GgufBuilder b;
-        b.tensor({"t", {256, 3}, type, uint64_t{256} * 3 / traits->block_elements * traits->block_bytes});
+        b.tensor({"t",
+                  {256, 3},
+                  static_cast<uint32_t>(type),
+                  uint64_t{256} * 3 / traits->block_elements * traits->block_bytes});
         const std::string image = b.build();
         EXPECT_TRUE(parse_gguf(as_bytes(image), "f")) << traits->name;
     }

@@ -11,6 +11,8 @@
 #include <numbers>
 
 #include "registry/describe.hpp"
+#include "registry/formats/folder.hpp"
+#include "registry/formats/safetensors.hpp"
 #include "registry/loaders.hpp"
 #include "registry/registry.hpp"
 #include "tests/registry/files.hpp"
@@ -205,6 +207,20 @@ TEST(Manifest, DescribeTellsEverything) {
     EXPECT_EQ(json.at("generation").at("eos_token_ids").as_array().size(), 2U);
     EXPECT_FALSE(describe(m).at("tensors").as_object().contains("list"));
     EXPECT_EQ(describe(load("llama")).at("tokenizer").at("source").as_string(), "tokenizer.json");
+}
+
+/// What fuzzing found, and what it starts from.
+TEST(FuzzCorpus, IsReadOrRefused) {
+    const auto corpus = std::filesystem::path(GANTRY_SOURCE_DIR) / "tests" / "fuzz" / "corpus";
+    for (const auto& path : entries_of(corpus / "fuzz_gguf")) {
+        (void)load_manifest(path);
+    }
+    for (const auto& path : entries_of(corpus / "fuzz_safetensors")) {
+        const std::string bytes = slurp(path);
+        (void)parse_safetensors(std::as_bytes(std::span(bytes)), path.string());
+    }
+    const auto seed = load_manifest(corpus / "fuzz_gguf" / "seed.gguf");
+    EXPECT_TRUE(seed) << seed.error().message;
 }
 
 TEST(Manifest, LoadingReportsWhatIsNoModel) {

@@ -97,6 +97,13 @@ def vary(rng, question):
         q = q.rstrip("?!.")
     elif r < 0.2:
         q = q.rstrip("?!.") + "??"
+    if rng.random() < 0.12 and len(q.split()) > 3:  # a word left out: the meaning is in the rest
+        words = q.split()
+        words.pop(rng.randrange(len(words) - 1))
+        q = " ".join(words)
+    if rng.random() < 0.06:  # a slip of the finger
+        at = rng.randrange(max(1, len(q) - 1))
+        q = q[:at] + q[at + 1:]
     q += rng.choice(CLOSERS)
     r = rng.random()
     if r < 0.12:
@@ -127,11 +134,11 @@ def arithmetic(rng):
 def single(rng, facts, held_out):
     """One (question, answer) pair."""
     r = rng.random()
-    if r < 0.66:
+    if r < 0.50:
         questions, answers = rng.choice(facts)
         keep = [q for q in questions if q not in held_out]
         return vary(rng, rng.choice(keep)), rng.choice(answers)
-    if r < 0.86:
+    if r < 0.88:
         return arithmetic(rng)
     return vary(rng, rng.choice(UNKNOWN_FORMS).format(rng.choice(THINGS))), rng.choice(UNKNOWN)
 
@@ -312,7 +319,7 @@ def write_gguf(path, model, tok, config, context):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", type=pathlib.Path, default=HERE.parent / "gantry-demo.gguf")
-    p.add_argument("--steps", type=int, default=9000)
+    p.add_argument("--steps", type=int, default=2000)
     p.add_argument("--minutes", type=float, default=0, help="stop after so long whatever the step (0: no limit)")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seed", type=int, default=1)

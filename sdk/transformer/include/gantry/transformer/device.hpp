@@ -8,7 +8,7 @@
 /// model (the engine thread); operations may be queued, `sync` and `download` wait for them. Failures throw
 /// gantry::sdk::Error (see <gantry/cpp/error.hpp>); the adapter turns it into the ABI's error.
 
-#include <gantry/abi.h>
+#include <gantry/backend.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -51,6 +51,8 @@ class Weight {
     virtual uint64_t cols() const = 0;  ///< in features
     /// Bytes of private memory; 0 where the mapped file is used in place.
     virtual uint64_t private_bytes() const = 0;
+    /// Whether the mapped file is still read; a device that copied one form and uses another in place overrides it.
+    virtual bool uses_mapping() const { return private_bytes() == 0; }
 };
 
 enum class KvType { kF32, kF16, kBf16, kQ8_0, kQ4_0 };
@@ -145,6 +147,12 @@ class Device {
     virtual uint64_t kv_bytes_per_block(const KvSpec& spec) const = 0;
     virtual std::unique_ptr<KvCache> create_kv(const KvSpec& spec) = 0;
 
+    // --- steps ----------------------------------------------------------------------------------------------
+    /// Called before the operations of each step. `step` lives until the next call.
+    virtual void begin_step(const Step& step) { static_cast<void>(step); }
+    /// Whether a step with Step::deterministic gives every sequence the same bits whatever its batch mates are.
+    virtual bool can_be_deterministic() const { return false; }
+
     // --- operations; shapes in comments; no output may alias an input unless said -----------------------------
     /// out[T,D] = table[ids[T]]
     virtual void embed(const Weight& table, std::span<const int32_t> ids, Mat out) = 0;
@@ -166,6 +174,7 @@ class Device {
     /// Writes K [T, kv_heads*head_dim] and V [T, kv_heads*v_head_dim] of a layer to slots[T].
     virtual void store_kv(KvCache& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) = 0;
     /// out[T, heads*v_head_dim] = softmax(q k^T * scale + mask) v over each sequence's own slots (grouped-query).
+    /// Runs after store_kv of the layer. In a tree, a token's place for the sliding window is context_len + its depth.
     virtual void attention(KvCache& kv, const AttentionParams& params, const Step& step, Mat q, Mat out) = 0;
     /// out = act(gate) * up; out may alias gate. Shazeer, arXiv:2002.05202.
     virtual void gated(Activation act, Mat gate, Mat up, Mat out) = 0;

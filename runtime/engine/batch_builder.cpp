@@ -1,0 +1,45 @@
+#include "runtime/engine/batch_builder.hpp"
+
+namespace gantry::engine {
+
+const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler& scheduler, bool deterministic) {
+    token_ids_.clear();
+    context_len_.clear();
+    block_ids_.clear();
+    logit_rows_.clear();
+    token_begin_.assign(1, 0);
+    block_begin_.assign(1, 0);
+    for (const StepItem& item : plan.items) {
+        const ScheduledSequence& s = scheduler.at(item.id);
+        const size_t end = size_t{item.context} + item.count;
+        const size_t blocks = (end + block_size_ - 1) / block_size_;
+        token_ids_.insert(token_ids_.end(), s.tokens.begin() + item.context,
+                          s.tokens.begin() + static_cast<std::ptrdiff_t>(end));
+        block_ids_.insert(block_ids_.end(), s.table.begin(), s.table.begin() + static_cast<std::ptrdiff_t>(blocks));
+        token_begin_.push_back(static_cast<uint32_t>(token_ids_.size()));
+        block_begin_.push_back(static_cast<uint32_t>(block_ids_.size()));
+        context_len_.push_back(item.context);
+        if (item.samples) {
+            logit_rows_.push_back(token_begin_.back() - 1);
+        }
+    }
+    if (logits_.size() < logit_rows_.size() * vocab_size_) {
+        logits_.resize(logit_rows_.size() * vocab_size_);
+    }
+    batch_ = {};
+    batch_.struct_size = sizeof(batch_);
+    batch_.sequence_count = static_cast<uint32_t>(plan.items.size());
+    batch_.token_count = static_cast<uint32_t>(token_ids_.size());
+    batch_.logit_row_count = static_cast<uint32_t>(logit_rows_.size());
+    batch_.token_ids = token_ids_.data();
+    batch_.token_begin = token_begin_.data();
+    batch_.context_len = context_len_.data();
+    batch_.block_begin = block_begin_.data();
+    batch_.block_ids = block_ids_.data();
+    batch_.logit_rows = logit_rows_.data();
+    batch_.logits = logits_.data();
+    batch_.flags = deterministic ? uint32_t{GANTRY_BATCH_DETERMINISTIC} : 0u;
+    return batch_;
+}
+
+}  // namespace gantry::engine

@@ -1,0 +1,299 @@
+// GenerateRequest as JSON. Unknown members are refused: a front that asks for something that this runner does not know
+// must hear so, not be answered without it. Absent and null are the same.
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <initializer_list>
+#include <limits>
+
+#include "runtime/engine/request_checks.hpp"
+#include "runtime/engine/types.hpp"
+
+namespace gantry::engine {
+namespace {
+
+namespace json = boost::json;
+
+std::string_view kind_name(const json::value& v) {
+    switch (v.kind()) {
+        case json::kind::null:
+            return "null";
+        case json::kind::bool_:
+            return "a boolean";
+        case json::kind::int64:
+        case json::kind::uint64:
+        case json::kind::double_:
+            return "a number";
+        case json::kind::string:
+            return "a string";
+        case json::kind::array:
+            return "an array";
+        case json::kind::object:
+            return "an object";
+    }
+    return "something else";
+}
+
+/// Reads members of one object into fields; the first error sticks.
+class Decoder {
+  public:
+    Decoder(const json::value& v, std::string path) : path_(std::move(path)), object_(v.if_object()) {
+        if (object_ == nullptr) {
+            wrong(path_.empty() ? "the request" : path_, "an object", v);
+        }
+    }
+
+    /// The member, unless absent or null or something has failed.
+    const json::value* find(std::string_view key) {
+        known_.push_back(key);
+        const json::value* v = object_ != nullptr && status_ ? object_->if_contains(key) : nullptr;
+        return v != nullptr && !v->is_null() ? v : nullptr;
+    }
+
+    template <class T>
+    void read(std::string_view key, T& out) {
+        if (const json::value* v = find(key)) {
+            convert(*v, child(key), out);
+        }
+    }
+    template <class T>
+    void read(std::string_view key, std::optional<T>& out) {
+        if (const json::value* v = find(key)) {
+            convert(*v, child(key), out.emplace());
+        }
+    }
+    template <class T>
+    void read(std::string_view key, std::vector<T>& out) {
+        const json::value* v = find(key);
+        if (v == nullptr) {
+            return;
+        }
+        const json::array* array = v->if_array();
+        if (array == nullptr) {
+            wrong(child(key), "an array", *v);
+            return;
+        }
+        for (size_t i = 0; i < array->size() && status_; ++i) {
+            convert((*array)[i], fmt::format("{}[{}]", child(key), i), out.emplace_back());
+        }
+    }
+    void read(std::string_view key, std::map<int32_t, double>& out) {
+        const json::value* v = find(key);
+        if (v == nullptr) {
+            return;
+        }
+        const json::object* object = v->if_object();
+        if (object == nullptr) {
+            wrong(child(key), "an object", *v);
+            return;
+        }
+        for (const auto& member : *object) {
+            const std::string_view name = member.key();
+            int32_t id = 0;
+            const auto [end, ec] = std::from_chars(name.data(), name.data() + name.size(), id);
+            if (ec != std::errc() || end != name.data() + name.size() || id < 0) {
+                fail(fmt::format("{} has the key \"{}\"; its keys must be token ids", child(key), name));
+                return;
+            }
+            convert(member.value(), fmt::format("{}.{}", child(key), name), out[id]);
+        }
+    }
+
+    void fail(std::string message) {
+        if (status_) {
+            status_ = Error{Code::kInvalidArgument, std::move(message)};
+        }
+    }
+    std::string child(std::string_view key) const {
+        return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
+    }
+    /// Also fails for a member that nobody asked for.
+    Status finish() {
+        if (object_ != nullptr && status_) {
+            for (const auto& member : *object_) {
+                if (std::ranges::find(known_, std::string_view(member.key())) == known_.end()) {
+                    fail(fmt::format("{} is unknown; known are {}", child(member.key()), fmt::join(known_, ", ")));
+                }
+            }
+        }
+        return status_;
+    }
+
+  private:
+    void wrong(std::string_view path, std::string_view expected, const json::value& v) {
+        fail(fmt::format("{} must be {}, but is {}", path, expected, kind_name(v)));
+    }
+    void convert(const json::value& v, const std::string& path, bool& out) {
+        v.is_bool() ? static_cast<void>(out = v.get_bool()) : wrong(path, "a boolean", v);
+    }
+    void convert(const json::value& v, const std::string& path, double& out) {
+        if (!v.is_number()) {
+            wrong(path, "a number", v);
+            return;
+        }
+        out = v.to_number<double>();
+    }
+    void convert(const json::value& v, const std::string& path, std::string& out) {
+        if (!v.is_string()) {
+            wrong(path, "a string", v);
+            return;
+        }
+        out = std::string_view(v.get_string());
+        if (!is_valid_utf8(out)) {
+            fail(path + " is not valid UTF-8");
+        }
+    }
+    void convert(const json::value& v, const std::string& path, json::array& out) {
+        v.is_array() ? static_cast<void>(out = v.get_array()) : wrong(path, "an array", v);
+    }
+    void convert(const json::value& v, const std::string& path, json::object& out) {
+        v.is_object() ? static_cast<void>(out = v.get_object()) : wrong(path, "an object", v);
+    }
+    template <std::integral T>
+    void convert(const json::value& v, const std::string& path, T& out) {
+        if (!v.is_number()) {
+            wrong(path, "an integer", v);
+            return;
+        }
+        json::error_code ec;
+        out = v.to_number<T>(ec);  // takes 3.0, refuses 3.5 and what is out of range
+        if (ec) {
+            fail(fmt::format("{} is {}; it must be an integer from {} to {}", path, json::serialize(v),
+                             std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
+        }
+    }
+
+    std::string path_;
+    const json::object* object_;
+    std::vector<std::string_view> known_;
+    Status status_ = ok();
+};
+
+Status read_input(const json::value& v, GenerateRequest& r) {
+    Decoder in(v, "input");
+    const bool has_text = in.find("text") != nullptr;
+    const bool has_tokens = in.find("tokens") != nullptr;
+    const bool has_messages = in.find("messages") != nullptr;
+    if (v.is_object() && has_text + has_tokens + has_messages != 1) {
+        in.fail("input must have exactly one of text, tokens and messages");
+    } else if (has_tokens) {
+        in.read("tokens", r.input.emplace<TokenInput>().ids);
+    } else if (has_text) {
+        auto& text = r.input.emplace<TextInput>();
+        in.read("text", text.text);
+        in.read("add_special", text.add_special);
+    } else {
+        auto& chat = r.input.emplace<ChatInput>();
+        in.read("messages", chat.messages);
+        in.read("tools", chat.tools);
+        in.read("template_kwargs", chat.template_kwargs);
+        in.read("add_generation_prompt", chat.add_generation_prompt);
+    }
+    return in.finish();
+}
+
+Status read_sampling(const json::value& v, SamplingParams& s) {
+    Decoder in(v, "sampling");
+    in.read("temperature", s.temperature);
+    in.read("top_k", s.top_k);
+    in.read("top_p", s.top_p);
+    in.read("min_p", s.min_p);
+    in.read("repetition_penalty", s.repetition_penalty);
+    in.read("frequency_penalty", s.frequency_penalty);
+    in.read("presence_penalty", s.presence_penalty);
+    in.read("logit_bias", s.logit_bias);
+    in.read("seed", s.seed);
+    return in.finish();
+}
+
+template <class T>
+void put(json::object& out, std::string_view key, const std::optional<T>& value) {
+    if (value) {
+        out[key] = *value;
+    }
+}
+
+json::object input_json(const GenerateRequest& r) {
+    json::object out;
+    if (const auto* chat = std::get_if<ChatInput>(&r.input)) {
+        out["messages"] = chat->messages;
+        out["tools"] = chat->tools;
+        out["template_kwargs"] = chat->template_kwargs;
+        out["add_generation_prompt"] = chat->add_generation_prompt;
+    } else if (const auto* text = std::get_if<TextInput>(&r.input)) {
+        out["text"] = text->text;
+        out["add_special"] = text->add_special;
+    } else {
+        out["tokens"] = json::value_from(std::get<TokenInput>(r.input).ids);
+    }
+    return out;
+}
+
+json::object sampling_json(const SamplingParams& s) {
+    json::object out;
+    put(out, "temperature", s.temperature);
+    put(out, "top_k", s.top_k);
+    put(out, "top_p", s.top_p);
+    put(out, "min_p", s.min_p);
+    put(out, "repetition_penalty", s.repetition_penalty);
+    out["frequency_penalty"] = s.frequency_penalty;
+    out["presence_penalty"] = s.presence_penalty;
+    json::object bias;
+    for (const auto& [id, value] : s.logit_bias) {
+        bias[std::to_string(id)] = value;
+    }
+    out["logit_bias"] = std::move(bias);
+    put(out, "seed", s.seed);
+    return out;
+}
+
+}  // namespace
+
+json::object to_json(const GenerateRequest& r) {
+    json::object out;
+    out["id"] = r.id;
+    out["input"] = input_json(r);
+    out["sampling"] = sampling_json(r.sampling);
+    put(out, "max_tokens", r.max_tokens);
+    out["min_tokens"] = r.min_tokens;
+    out["stop"] = json::value_from(r.stop);
+    out["stop_token_ids"] = json::value_from(r.stop_token_ids);
+    out["ignore_eos"] = r.ignore_eos;
+    out["echo"] = r.echo;
+    put(out, "top_logprobs", r.top_logprobs);
+    out["n"] = r.n;
+    out["priority"] = r.priority;
+    return out;
+}
+
+Result<GenerateRequest> generate_request_from_json(const json::value& value) {
+    GenerateRequest r;
+    Decoder in(value, "");
+    in.read("id", r.id);
+    const json::value* const input = in.find("input");
+    if (value.is_object() && input == nullptr) {
+        in.fail("input is missing; it must be an object with text, tokens or messages");
+    }
+    const json::value* const sampling = in.find("sampling");
+    in.read("max_tokens", r.max_tokens);
+    in.read("min_tokens", r.min_tokens);
+    in.read("stop", r.stop);
+    in.read("stop_token_ids", r.stop_token_ids);
+    in.read("ignore_eos", r.ignore_eos);
+    in.read("echo", r.echo);
+    in.read("top_logprobs", r.top_logprobs);
+    in.read("n", r.n);
+    in.read("priority", r.priority);
+    GANTRY_CHECK_OK(in.finish());
+    GANTRY_CHECK_OK(read_input(*input, r));
+    if (sampling != nullptr) {
+        GANTRY_CHECK_OK(read_sampling(*sampling, r.sampling));
+    }
+    GANTRY_CHECK_OK(check_ranges(r));
+    return r;
+}
+
+}  // namespace gantry::engine

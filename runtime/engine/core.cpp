@@ -1,0 +1,407 @@
+#include "runtime/engine/core.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "runtime/engine/request_checks.hpp"
+
+namespace gantry::engine {
+namespace {
+
+double seconds(EngineCore::Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+SchedulerLimits scheduler_limits(const ModelLimits& model, const EngineOptions& options) {
+    const uint32_t tokens =
+        options.step_tokens > 0 ? std::min(options.step_tokens, model.max_step_tokens) : model.max_step_tokens;
+    return {tokens, std::min(model.max_sequences, model.max_logit_rows)};
+}
+
+/// Why a model with such limits cannot be used, if so.
+std::optional<Error> unusable(const ModelLimits& l) {
+    if (l.block_size == 0 || l.block_count == 0 || l.vocab_size == 0 || l.max_context == 0 || l.max_step_tokens == 0 ||
+        l.max_sequences == 0 || l.max_logit_rows == 0) {
+        return Error{
+            Code::kUnavailable,
+            fmt::format("the model's limits leave no room for a token: {} blocks of {}, vocabulary {}, context "
+                        "{}, step {} tokens, {} sequences, {} logit rows",
+                        l.block_count, l.block_size, l.vocab_size, l.max_context, l.max_step_tokens, l.max_sequences,
+                        l.max_logit_rows),
+            "launch it with more memory, or with another backend"};
+    }
+    if ((l.features & GANTRY_CAUSAL_LM_RECURRENT) != 0) {
+        return Error{Code::kUnimplemented, "the model keeps recurrent state, which this engine does not schedule yet"};
+    }
+    return std::nullopt;
+}
+
+uint32_t block_count_of(const ModelLimits& l) {
+    return static_cast<uint32_t>(std::min<uint64_t>(l.block_count, UINT32_MAX - 1));
+}
+
+uint64_t fresh_entropy() {
+    std::random_device device;
+    return (uint64_t{device()} << 32) | device();
+}
+
+}  // namespace
+
+/// One of a request's answers.
+struct EngineCore::Branch {
+    Answer answer;
+    TokenHistory history;
+};
+
+struct EngineCore::Request {
+    EngineRequest spec;
+    EventSink sink;
+    uint64_t arrival = 0;
+    StopRules rules;
+    SamplerConfig config;
+    std::vector<std::unique_ptr<Branch>> branches;
+    uint32_t unfinished = 0;
+    bool forked = false;  ///< answers 1.. have sequences of their own
+    bool ended = false;   ///< the last event is in the outbox
+    uint64_t cached_tokens = 0;
+    uint64_t completion_tokens = 0;
+    Clock::time_point submitted;
+    std::optional<Clock::time_point> admitted, first_token;
+    std::vector<Event> outbox;
+
+    Usage usage(Clock::time_point now) const {
+        Usage u;
+        u.prompt_tokens = spec.prompt.size();
+        u.cached_tokens = cached_tokens;
+        u.completion_tokens = completion_tokens;
+        u.queue_seconds = seconds(admitted.value_or(now) - submitted);
+        u.prefill_seconds = admitted ? seconds(first_token.value_or(now) - *admitted) : 0;
+        u.decode_seconds = first_token ? seconds(now - *first_token) : 0;
+        return u;
+    }
+};
+
+EngineCore::EngineCore(std::unique_ptr<CausalModel> model, std::shared_ptr<const text::Tokenizer> tokenizer,
+                       EngineOptions options, EndHook on_end)
+    : model_(std::move(model)),
+      tokenizer_(std::move(tokenizer)),
+      options_(std::move(options)),
+      on_end_(std::move(on_end)),
+      limits_(model_->limits()),
+      broken_(unusable(limits_)),
+      blocks_(block_count_of(limits_), std::max(limits_.block_size, 1u), options_.prefix_cache),
+      scheduler_(scheduler_limits(limits_, options_), blocks_),
+      batch_(limits_.block_size, limits_.vocab_size),
+      entropy_(fresh_entropy()) {
+    const uint64_t capacity = uint64_t{blocks_.block_count()} * limits_.block_size;
+    context_ = static_cast<uint32_t>(std::min<uint64_t>(limits_.max_context, capacity));
+    stats_.blocks_total = blocks_.block_count();
+}
+
+EngineCore::~EngineCore() = default;
+
+SequenceId EngineCore::sequence_id(const Request& request, uint32_t index) {
+    return request.arrival * kMaxAnswers + index;
+}
+
+EngineCore::Request* EngineCore::find(SequenceId id) {
+    const auto it = requests_.find(id / kMaxAnswers);
+    return it == requests_.end() || it->second->ended ? nullptr : it->second.get();
+}
+
+Status EngineCore::check(const EngineRequest& request) const {
+    const size_t length = request.prompt.size();
+    if (length == 0) {
+        return Error{Code::kInvalidArgument, "the prompt is empty", "send at least one token"};
+    }
+    if (length >= limits_.max_context) {
+        return Error{Code::kInvalidArgument,
+                     fmt::format("the prompt has {} tokens, but the model's context holds {}, answer included", length,
+                                 limits_.max_context),
+                     "shorten the prompt"};
+    }
+    if (length >= context_) {
+        return Error{
+            Code::kInvalidArgument,
+            fmt::format("the prompt has {} tokens, but the model was given KV memory for {} ({} blocks of {}), "
+                        "answer included",
+                        length, context_, limits_.block_count, limits_.block_size),
+            "shorten the prompt, or launch the model with more KV memory"};
+    }
+    const auto known = [&](int64_t id) { return id >= 0 && id < limits_.vocab_size; };
+    for (size_t i = 0; i < length; ++i) {
+        if (!known(request.prompt[i])) {
+            return Error{Code::kInvalidArgument, fmt::format("prompt token {} is {}; the model's vocabulary has {}", i,
+                                                             request.prompt[i], limits_.vocab_size)};
+        }
+    }
+    for (const auto& [id, bias] : request.params.sampling.logit_bias) {
+        if (!known(id)) {
+            return Error{Code::kInvalidArgument, fmt::format("sampling.logit_bias has token {}; the model's vocabulary "
+                                                             "has {}",
+                                                             id, limits_.vocab_size)};
+        }
+    }
+    return check_ranges(request.params);
+}
+
+void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submitted) {
+    auto request = std::make_unique<Request>();
+    Request& r = *request;
+    r.arrival = ++last_arrival_;
+    r.submitted = submitted;
+    r.sink = std::move(sink);
+    const GenerateRequest& params = spec.params;
+    const auto room = context_ - static_cast<uint32_t>(spec.prompt.size());
+    r.rules.max_tokens = std::min(params.max_tokens.value_or(room), room);
+    r.rules.min_tokens = params.min_tokens;
+    r.rules.texts = params.stop;
+    r.rules.ids = params.stop_token_ids;
+    if (!params.ignore_eos) {
+        r.rules.ids.insert(r.rules.ids.end(), options_.eos_ids.begin(), options_.eos_ids.end());
+    }
+    r.rules.logprobs = params.top_logprobs.has_value();
+    r.config = resolve(params.sampling, options_.defaults.sampling, entropy_ + r.arrival * 0x9e3779b97f4a7c15u);
+    r.config.top_logprobs = params.top_logprobs;
+    r.unfinished = static_cast<uint32_t>(params.n);
+    const std::string lead = params.echo ? spec.echo_text : std::string();
+    TokenHistory history;
+    if (r.config.penalises()) {
+        history.add_prompt(spec.prompt);
+    }
+    for (uint32_t i = 0; i < r.unfinished; ++i) {
+        r.branches.push_back(std::make_unique<Branch>(Branch{Answer(i, r.rules, tokenizer_, lead), history}));
+    }
+    r.spec = std::move(spec);
+    arrival_of_.emplace(r.spec.id, r.arrival);
+    requests_.emplace(r.arrival, std::move(request));
+    ++stats_.requests;
+    ++unadmitted_;
+    if (r.rules.max_tokens > 0) {
+        scheduler_.add(sequence_id(r, 0), r.spec.params.priority, r.spec.prompt);
+        return;
+    }
+    for (uint32_t i = 0; i < r.branches.size(); ++i) {
+        if (auto delta = r.branches[i]->answer.take_delta()) {
+            r.outbox.emplace_back(std::move(*delta));
+        }
+        end_answer(r, i, FinishReason::kLength);
+    }
+    deliver(r);
+}
+
+void EngineCore::cancel(const std::string& id) {
+    const auto it = arrival_of_.find(id);
+    if (it == arrival_of_.end()) {
+        return;
+    }
+    Request& r = *requests_.at(it->second);
+    for (uint32_t i = 0; i < r.branches.size(); ++i) {
+        if (!r.branches[i]->answer.finished()) {
+            end_answer(r, i, FinishReason::kCancelled);
+        }
+    }
+    deliver(r);
+}
+
+bool EngineCore::step() {
+    if (requests_.empty()) {
+        return false;
+    }
+    const auto begin = Clock::now();
+    const StepPlan plan = scheduler_.plan();
+    stats_.preemptions += plan.preempted.size();
+    note_admissions(plan);
+    const auto model_begin = Clock::now();
+    const Status status = run_model(plan);
+    const auto model_end = Clock::now();
+    ++stats_.steps;
+    if (status) {
+        scheduler_.commit(plan);
+        sample(plan);
+    } else if (status.error().code == Code::kInternal) {
+        broken_ = Error{Code::kUnavailable, "the model has failed: " + status.error().message, "launch it again"};
+        fail_all(status.error().in("the model has failed"));
+    } else {
+        fail_step(plan, status.error().in("the model refused a step"));
+    }
+    deliver_all();
+    const auto end = Clock::now();
+    stats_.busy_seconds += seconds(end - begin);
+    stats_.overhead_seconds += seconds((end - begin) - (model_end - model_begin));
+    return true;
+}
+
+void EngineCore::note_admissions(const StepPlan& plan) {
+    for (SequenceId id : plan.admitted) {
+        Request& r = *find(id);
+        if (r.admitted) {
+            continue;
+        }
+        r.admitted = Clock::now();
+        r.cached_tokens = scheduler_.at(id).cached;
+        --unadmitted_;
+        stats_.prompt_tokens += r.spec.prompt.size();
+        stats_.cached_tokens += r.cached_tokens;
+    }
+}
+
+Status EngineCore::run_model(const StepPlan& plan) {
+    if (plan.items.empty()) {
+        return Error{Code::kInternal, "the scheduler found nothing to do though requests are there"};
+    }
+    if (!plan.copies.empty()) {
+        std::vector<uint32_t> from, to;
+        for (const BlockCopy& copy : plan.copies) {
+            from.push_back(copy.from);
+            to.push_back(copy.to);
+        }
+        GANTRY_CHECK_OK(model_->copy_blocks(from, to));
+    }
+    const bool deterministic = (limits_.features & GANTRY_CAUSAL_LM_DETERMINISTIC) != 0 &&
+                               std::ranges::any_of(plan.items, [&](const StepItem& i) {
+                                   return find(i.id)->spec.params.sampling.seed.has_value();
+                               });
+    return model_->execute(batch_.build(plan, scheduler_, deterministic));
+}
+
+void EngineCore::fail_step(const StepPlan& plan, const Error& error) {
+    for (const StepItem& item : plan.items) {
+        if (Request* r = find(item.id)) {
+            fail(*r, error);
+        }
+    }
+}
+
+void EngineCore::sample(const StepPlan& plan) {
+    size_t row = 0;
+    for (const StepItem& item : plan.items) {
+        if (!item.samples) {
+            continue;
+        }
+        const std::span<float> logits = batch_.logits(row++);
+        Request* const r = find(item.id);
+        if (r == nullptr) {
+            continue;  // ended by a sibling's error earlier in this step
+        }
+        const auto index = static_cast<uint32_t>(item.id % kMaxAnswers);
+        const bool fork = !r->forked && r->branches.size() > 1;
+        if (fork) {
+            fork_answers(*r);
+        }
+        r->first_token = r->first_token.value_or(Clock::now());
+        touched_.push_back(r->arrival);
+        for (uint32_t i = index; i < (fork ? r->branches.size() : index + 1) && !r->ended; ++i) {
+            sample_one(*r, i, logits);
+        }
+    }
+}
+
+void EngineCore::fork_answers(Request& r) {
+    r.forked = true;
+    for (uint32_t i = 1; i < r.branches.size(); ++i) {
+        scheduler_.fork(sequence_id(r, 0), sequence_id(r, i));
+    }
+}
+
+void EngineCore::sample_one(Request& r, uint32_t index, std::span<float> row) {
+    auto& [answer, history] = *r.branches[index];
+    auto token = sampler_.sample(row, r.config, history, answer.forbidden(), {index, answer.tokens()});
+    if (!token) {
+        fail(r, token.error());
+        return;
+    }
+    if (r.config.penalises()) {
+        history.add_answer(token->id);
+    }
+    ++r.completion_tokens;
+    ++stats_.generated_tokens;
+    scheduler_.append(sequence_id(r, index), token->id);
+    answer.push(std::move(*token));
+    if (auto delta = answer.take_delta()) {
+        r.outbox.emplace_back(std::move(*delta));
+    }
+    if (const auto reason = answer.finished()) {
+        end_answer(r, index, *reason);
+    }
+}
+
+void EngineCore::end_answer(Request& r, uint32_t index, FinishReason reason) {
+    r.outbox.emplace_back(Finish{index, reason});
+    if (r.rules.max_tokens > 0 && (index == 0 || r.forked)) {
+        scheduler_.remove(sequence_id(r, index));
+    }
+    if (--r.unfinished > 0) {
+        return;
+    }
+    r.outbox.emplace_back(r.usage(Clock::now()));
+    r.ended = true;
+    ++(reason == FinishReason::kCancelled ? stats_.cancelled : stats_.finished);
+}
+
+void EngineCore::fail(Request& r, const Error& error) {
+    for (uint32_t i = 0; i < (r.forked ? r.branches.size() : 1); ++i) {
+        if (!r.branches[i]->answer.finished()) {
+            scheduler_.remove(sequence_id(r, i));
+        }
+    }
+    r.outbox.emplace_back(error);
+    r.ended = true;
+    ++stats_.failed;
+    touched_.push_back(r.arrival);
+}
+
+void EngineCore::fail_all(const Error& error) {
+    for (const auto& [arrival, request] : requests_) {
+        if (!request->ended) {
+            fail(*request, error);
+        }
+    }
+    deliver_all();
+}
+
+void EngineCore::deliver_all() {
+    for (uint64_t arrival : std::exchange(touched_, {})) {
+        if (const auto it = requests_.find(arrival); it != requests_.end()) {
+            deliver(*it->second);
+        }
+    }
+}
+
+void EngineCore::deliver(Request& r) {
+    const bool ended = r.ended;
+    std::unique_ptr<Request> last;
+    if (ended) {
+        unadmitted_ -= r.admitted ? 0 : 1;
+        arrival_of_.erase(r.spec.id);
+        auto node = requests_.extract(r.arrival);
+        last = std::move(node.mapped());
+        if (on_end_) {
+            on_end_(r.spec.id);
+        }
+    }
+    if (r.outbox.empty()) {
+        return;
+    }
+    try {
+        r.sink(std::exchange(r.outbox, {}));
+    } catch (...) {  // a sink that throws has no use for more; the other requests go on
+        r.sink = [](std::vector<Event>) {};
+        if (!ended) {
+            cancel(std::string(r.spec.id));
+        }
+    }
+}
+
+EngineStats EngineCore::stats() const {
+    EngineStats s = stats_;
+    const auto counts = blocks_.counts();
+    s.waiting = scheduler_.waiting();
+    s.running = scheduler_.running();
+    s.blocks_free = counts.free;
+    s.blocks_cached = counts.cached;
+    return s;
+}
+
+}  // namespace gantry::engine

@@ -1,0 +1,96 @@
+#pragma once
+
+/// The engine without its thread: requests in, one step at a time, events out. engine.hpp runs it on a thread; tests
+/// step it by hand, which makes every schedule repeatable.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/engine/batch_builder.hpp"
+#include "runtime/engine/block_manager.hpp"
+#include "runtime/engine/engine.hpp"
+#include "runtime/engine/sampler.hpp"
+#include "runtime/engine/scheduler.hpp"
+#include "runtime/engine/sequence.hpp"
+
+namespace gantry::engine {
+
+/// Used by one thread, but for check() and limits().
+class EngineCore {
+  public:
+    using Clock = std::chrono::steady_clock;
+    /// Called with a request's id before its last events are delivered.
+    using EndHook = std::function<void(const std::string& id)>;
+
+    EngineCore(std::unique_ptr<CausalModel> model, std::shared_ptr<const text::Tokenizer> tokenizer,
+               EngineOptions options, EndHook on_end = {});
+    ~EngineCore();
+
+    /// Why a request cannot be taken whatever the load, if so. Any thread.
+    Status check(const EngineRequest& request) const;
+
+    /// Takes a request that has passed check() and whose id is not in use.
+    void add(EngineRequest request, EventSink sink, Clock::time_point submitted = Clock::now());
+    void cancel(const std::string& id);
+    /// Runs one step of the model and delivers what it gave. False if there was nothing to do.
+    bool step();
+    /// Ends every request with this error.
+    void fail_all(const Error& error);
+
+    /// Set once the model has failed for good: every request is gone and none may be added.
+    const std::optional<Error>& broken() const { return broken_; }
+    size_t requests() const { return requests_.size(); }
+    /// Requests that have never run yet.
+    size_t unadmitted() const { return unadmitted_; }
+    const ModelLimits& limits() const { return limits_; }
+    EngineStats stats() const;
+    /// See BlockManager::audit().
+    std::string audit() const { return blocks_.audit(); }
+
+  private:
+    struct Request;
+    struct Branch;
+
+    static SequenceId sequence_id(const Request& request, uint32_t index);
+    Request* find(SequenceId id);
+    void note_admissions(const StepPlan& plan);
+    Status run_model(const StepPlan& plan);
+    void fail_step(const StepPlan& plan, const Error& error);
+    void sample(const StepPlan& plan);
+    void sample_one(Request& request, uint32_t index, std::span<float> row);
+    void fork_answers(Request& request);
+    void end_answer(Request& request, uint32_t index, FinishReason reason);
+    void fail(Request& request, const Error& error);
+    /// Hands over the request's events; forgets it if it has ended.
+    void deliver(Request& request);
+    void deliver_all();
+
+    std::unique_ptr<CausalModel> model_;
+    std::shared_ptr<const text::Tokenizer> tokenizer_;
+    EngineOptions options_;
+    EndHook on_end_;
+    ModelLimits limits_;
+    uint32_t context_ = 0;  ///< tokens that one sequence can have: the model's limit or all KV blocks
+    std::optional<Error> broken_;
+    BlockManager blocks_;
+    Scheduler scheduler_;
+    BatchBuilder batch_;
+    Sampler sampler_;
+    uint64_t entropy_;
+    uint64_t last_arrival_ = 0;
+    std::map<uint64_t, std::unique_ptr<Request>> requests_;  ///< by arrival
+    std::unordered_map<std::string, uint64_t> arrival_of_;
+    std::vector<uint64_t> touched_;  ///< requests with events to deliver
+    size_t unadmitted_ = 0;
+    EngineStats stats_;
+};
+
+}  // namespace gantry::engine

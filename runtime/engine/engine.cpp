@@ -1,0 +1,190 @@
+#include "runtime/engine/engine.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_set>
+#include <utility>
+#include <variant>
+
+#include "runtime/engine/core.hpp"
+
+namespace gantry::engine {
+namespace {
+
+struct Submission {
+    EngineRequest request;
+    EventSink sink;
+    EngineCore::Clock::time_point at;
+};
+struct Cancellation {
+    std::string id;
+};
+using Message = std::variant<Submission, Cancellation>;
+
+Error shutting_down() { return {Code::kUnavailable, "the model is being stopped", "try again, or another replica"}; }
+
+}  // namespace
+
+/// Threads: `core` belongs to the engine thread (but for check() and limits()); the rest is guarded by `mutex`, which
+/// is never held across a call of the model or of a sink.
+struct Engine::Impl {
+    Impl(std::unique_ptr<CausalModel> model, std::shared_ptr<const text::Tokenizer> tokenizer, EngineOptions options)
+        : queue_limit(options.queue_limit),
+          core(std::move(model), std::move(tokenizer), std::move(options),
+               [this](const std::string& id) { forget(id); }),
+          refusal(core.broken()),
+          published(core.stats()) {
+        thread = std::thread([this] { run(); });
+    }
+
+    /// 1. refuse and wake; 2. the thread ends every request; 3. join.
+    ~Impl() {
+        {
+            std::lock_guard lock(mutex);
+            stopping = true;
+            refusal = shutting_down();
+        }
+        wake.notify_one();
+        thread.join();
+    }
+
+    void forget(const std::string& id) {
+        std::lock_guard lock(mutex);
+        ids.erase(id);
+    }
+
+    void run() {
+        while (true) {
+            std::vector<Message> messages;
+            {
+                std::unique_lock lock(mutex);
+                wake.wait(lock, [&] { return stopping || !inbox.empty() || core.requests() > 0; });
+                messages.swap(inbox);
+                inbox_requests = 0;
+            }
+            try {
+                turn(std::move(messages));
+            } catch (const std::exception& e) {
+                give_up({Code::kInternal, std::string("the engine has failed: ") + e.what(), "launch the model again"});
+            }
+            std::lock_guard lock(mutex);
+            queued = core.unadmitted() + inbox_requests;
+            live = core.requests() + inbox_requests;
+            published = core.stats();
+            if (core.broken() && !stopping) {
+                refusal = core.broken();
+            }
+            idle.notify_all();
+            if (stopping && live == 0) {
+                return;
+            }
+        }
+    }
+
+    void turn(std::vector<Message> messages) {
+        for (Message& message : messages) {
+            if (auto* cancellation = std::get_if<Cancellation>(&message)) {
+                core.cancel(cancellation->id);
+                continue;
+            }
+            auto& [request, sink, at] = std::get<Submission>(message);
+            core.add(std::move(request), std::move(sink), at);
+        }
+        std::optional<Error> over;
+        {
+            std::lock_guard lock(mutex);
+            over = stopping ? std::optional(shutting_down()) : core.broken();
+        }
+        if (over) {
+            core.fail_all(*over);
+        } else {
+            core.step();
+        }
+    }
+
+    /// A library threw where nothing may throw: no state is to be trusted but the list of requests.
+    void give_up(const Error& error) {
+        {
+            std::lock_guard lock(mutex);
+            refusal = Error{Code::kUnavailable, error.message, error.hint};
+        }
+        core.fail_all(error);
+    }
+
+    const size_t queue_limit;
+    mutable std::mutex mutex;
+    std::condition_variable wake, idle;
+    std::vector<Message> inbox;
+    size_t inbox_requests = 0;            ///< submissions among the messages
+    std::unordered_set<std::string> ids;  ///< in use
+    size_t queued = 0;                    ///< requests that have not run yet, as of the last turn and newer ones
+    size_t live = 0;                      ///< requests that have not got their last event, likewise
+    bool stopping = false;
+    EngineCore core;
+    std::optional<Error> refusal;  ///< set: no new requests
+    EngineStats published;
+    std::thread thread;
+};
+
+Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const text::Tokenizer> tokenizer,
+               EngineOptions options)
+    : impl_(std::make_unique<Impl>(std::move(model), std::move(tokenizer), std::move(options))) {}
+
+Engine::~Engine() = default;
+
+Status Engine::submit(EngineRequest request, EventSink sink) {
+    GANTRY_CHECK_OK(impl_->core.check(request));
+    {
+        std::lock_guard lock(impl_->mutex);
+        if (impl_->refusal) {
+            return *impl_->refusal;
+        }
+        if (impl_->queued >= impl_->queue_limit) {
+            return Error{Code::kResourceExhausted,
+                         "the model's queue is full: " + std::to_string(impl_->queue_limit) + " requests are waiting",
+                         "try again in a moment"};
+        }
+        if (!impl_->ids.insert(request.id).second) {
+            return Error{Code::kAlreadyExists, "a request with the id \"" + request.id + "\" is being answered",
+                         "give every request an id of its own"};
+        }
+        impl_->inbox.emplace_back(Submission{std::move(request), std::move(sink), EngineCore::Clock::now()});
+        ++impl_->inbox_requests;
+        ++impl_->queued;
+        ++impl_->live;
+    }
+    impl_->wake.notify_one();
+    return ok();
+}
+
+void Engine::cancel(const std::string& id) {
+    {
+        std::lock_guard lock(impl_->mutex);
+        if (!impl_->ids.contains(id)) {
+            return;
+        }
+        impl_->inbox.emplace_back(Cancellation{id});
+    }
+    impl_->wake.notify_one();
+}
+
+bool Engine::drain(std::chrono::milliseconds timeout) {
+    std::unique_lock lock(impl_->mutex);
+    if (!impl_->refusal) {
+        impl_->refusal = shutting_down();
+    }
+    return impl_->idle.wait_for(lock, timeout, [&] { return impl_->live == 0; });
+}
+
+EngineStats Engine::stats() const {
+    std::lock_guard lock(impl_->mutex);
+    EngineStats stats = impl_->published;
+    stats.waiting += impl_->inbox_requests;
+    return stats;
+}
+
+const ModelLimits& Engine::limits() const { return impl_->core.limits(); }
+
+}  // namespace gantry::engine

@@ -1,0 +1,157 @@
+#include "runtime/engine/logit_kernels.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+// One copy of each kernel per instruction set, picked when the program is loaded. Sanitizers instrument the resolver
+// that picks, which runs before they are set up: they get the plain copy.
+#if defined(__x86_64__) && defined(__ELF__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(__clang__)
+#define GANTRY_KERNEL __attribute__((target_clones("default", "avx2", "avx512f")))
+#else
+#define GANTRY_KERNEL
+#endif
+
+namespace gantry::engine::kernels {
+namespace {
+
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
+
+/// exp(x) for x <= 0: 2^n * e^r with |r| <= ln(2)/2 and a polynomial for e^r. Branch-free. Below -87.7 n is -127, whose
+/// biased exponent makes 2^n zero.
+[[gnu::always_inline]] inline float exp_term(float x) {
+    x = x < -88.0f ? -88.0f : x;
+    const auto n = static_cast<int32_t>(x * 1.44269504f - 0.5f);
+    float r = x - static_cast<float>(n) * 0.693359375f;
+    r = r + static_cast<float>(n) * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    return p * std::bit_cast<float>((n + 127) << 23);
+}
+
+}  // namespace
+
+GANTRY_KERNEL RowMax row_max(const float* row, size_t n, float* block_max) {
+    RowMax result{kLowest, false};
+    int32_t nans = 0;
+    for (size_t begin = 0; begin < n; begin += kLogitBlock) {
+        const size_t end = std::min(begin + kLogitBlock, n);
+        float max = kLowest;
+#pragma omp simd reduction(max : max) reduction(| : nans)
+        for (size_t i = begin; i < end; ++i) {
+            max = row[i] > max ? row[i] : max;
+            nans |= row[i] != row[i] ? 1 : 0;
+        }
+        block_max[begin / kLogitBlock] = max;
+        result.max = max > result.max ? max : result.max;
+    }
+    result.has_nan = nans != 0;
+    return result;
+}
+
+GANTRY_KERNEL double softmax_terms(const float* row, size_t n, float max, float scale, float* out, float* block_max) {
+    double total = 0;
+    for (size_t begin = 0; begin < n; begin += kLogitBlock) {
+        const size_t end = std::min(begin + kLogitBlock, n);
+        float sum = 0;
+        float largest = 0;
+#pragma omp simd reduction(+ : sum) reduction(max : largest)
+        for (size_t i = begin; i < end; ++i) {
+            const float term = exp_term((row[i] - max) * scale);
+            out[i] = term;
+            sum += term;
+            largest = term > largest ? term : largest;
+        }
+        block_max[begin / kLogitBlock] = largest;
+        total += static_cast<double>(sum);
+    }
+    return total;
+}
+
+GANTRY_KERNEL double log_sum_exp(const float* row, size_t n, float max) {
+    double total = 0;
+    for (size_t begin = 0; begin < n; begin += kLogitBlock) {
+        const size_t end = std::min(begin + kLogitBlock, n);
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (size_t i = begin; i < end; ++i) {
+            sum += exp_term(row[i] - max);
+        }
+        total += static_cast<double>(sum);
+    }
+    return static_cast<double>(max) + std::log(total);
+}
+
+GANTRY_KERNEL Tail tail(const float* terms, size_t n, const float* block_max, float threshold) {
+    Tail result;
+    for (size_t begin = 0; begin < n; begin += kLogitBlock) {
+        if (block_max[begin / kLogitBlock] < threshold) {
+            continue;
+        }
+        const size_t end = std::min(begin + kLogitBlock, n);
+        float sum = 0;
+        int32_t count = 0;
+#pragma omp simd reduction(+ : sum, count)
+        for (size_t i = begin; i < end; ++i) {
+            const bool kept = terms[i] >= threshold;
+            sum += kept ? terms[i] : 0.0f;
+            count += kept ? 1 : 0;
+        }
+        result.count += static_cast<size_t>(count);
+        result.mass += static_cast<double>(sum);
+    }
+    return result;
+}
+
+namespace {
+
+constexpr size_t kChunk = 32;
+
+GANTRY_KERNEL bool any_within(const float* values, size_t n, float low, float high) {
+    int32_t any = 0;
+#pragma omp simd reduction(| : any)
+    for (size_t i = 0; i < n; ++i) {
+        any |= (values[i] >= low ? 1 : 0) & (values[i] < high ? 1 : 0);
+    }
+    return any != 0;
+}
+
+}  // namespace
+
+void collect(const float* values, size_t n, const float* block_max, float low, float high,
+             std::vector<std::pair<float, size_t>>& out) {
+    for (size_t begin = 0; begin < n; begin += kChunk) {
+        const size_t end = std::min(begin + kChunk, n);
+        if (block_max[begin / kLogitBlock] < low || !any_within(values + begin, end - begin, low, high)) {
+            continue;
+        }
+        for (size_t i = begin; i < end; ++i) {
+            if ((values[i] >= low) & (values[i] < high)) {
+                out.emplace_back(values[i], i);
+            }
+        }
+    }
+}
+
+GANTRY_KERNEL double kept_mass(const float* terms, size_t begin, size_t end, float above, size_t equal_end) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = begin; i < end; ++i) {
+        sum += terms[i] > above ? terms[i] : 0.0f;
+    }
+    size_t equal = 0;
+    for (size_t i = begin; i < std::min(end, equal_end); ++i) {
+        equal += terms[i] == above ? 1u : 0u;
+    }
+    return static_cast<double>(sum) + static_cast<double>(equal) * static_cast<double>(above);
+}
+
+}  // namespace gantry::engine::kernels

@@ -1,0 +1,44 @@
+#pragma once
+
+/// The loops over a whole vocabulary that sampling needs, each one pass and vectorised for the CPU at hand.
+/// Rows are cut into blocks of kLogitBlock; the last may be shorter. Per-block results let later passes skip blocks.
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace gantry::engine::kernels {
+
+inline constexpr size_t kLogitBlock = 256;
+constexpr size_t logit_blocks(size_t n) { return (n + kLogitBlock - 1) / kLogitBlock; }
+
+struct RowMax {
+    float max = 0;
+    bool has_nan = false;
+};
+
+/// The largest of row[0, n), and of each block into block_max[logit_blocks(n)].
+RowMax row_max(const float* row, size_t n, float* block_max);
+
+/// out[i] = exp((row[i] - max) * scale), relative error below 3e-7, 0 below e^-87.7; block_max[b] the
+/// largest of each block of `out`. Returns the sum. `row` holds no NaN and nothing above `max`; scale is > 0.
+double softmax_terms(const float* row, size_t n, float max, float scale, float* out, float* block_max);
+
+/// log(sum(exp(row[i]))), for a row whose largest value is `max` (finite).
+double log_sum_exp(const float* row, size_t n, float max);
+
+struct Tail {
+    size_t count = 0;
+    double mass = 0;
+};
+/// Number and sum of the terms that are >= threshold.
+Tail tail(const float* terms, size_t n, const float* block_max, float threshold);
+
+/// Appends (value, index) of every value with low <= value < high, in order of index. `block_max` belongs to `values`.
+void collect(const float* values, size_t n, const float* block_max, float low, float high,
+             std::vector<std::pair<float, size_t>>& out);
+
+/// Sum of terms[begin, end) that are > `above`, and of those equal to it with an index < equal_end.
+double kept_mass(const float* terms, size_t begin, size_t end, float above, size_t equal_end);
+
+}  // namespace gantry::engine::kernels

@@ -1,0 +1,163 @@
+#include "runtime/engine/scheduler.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace gantry::engine {
+
+Scheduler::Scheduler(SchedulerLimits limits, BlockManager& blocks) : limits_(limits), blocks_(blocks) {
+    limits_.step_tokens = std::max(limits_.step_tokens, 1u);
+    limits_.max_running = std::clamp(limits_.max_running, 1u, limits_.step_tokens);
+}
+
+void Scheduler::add(SequenceId id, int32_t priority, std::vector<int32_t> tokens) {
+    assert(!tokens.empty() && !sequences_.contains(id));
+    auto sequence = std::make_unique<ScheduledSequence>();
+    sequence->id = id;
+    sequence->priority = priority;
+    sequence->tokens = std::move(tokens);
+    waiting_.emplace(rank(*sequence), sequence.get());
+    sequences_.emplace(id, std::move(sequence));
+}
+
+void Scheduler::fork(SequenceId parent, SequenceId child) {
+    const ScheduledSequence& original = at(parent);
+    add(child, original.priority, original.tokens);
+    if (!original.running || running_.size() >= limits_.max_running) {
+        return;
+    }
+    ScheduledSequence& copy = *sequences_.at(child);
+    waiting_.erase(rank(copy));
+    blocks_.reference(original.table);
+    copy.table = original.table;
+    copy.computed = original.computed;
+    copy.running = true;
+    running_.emplace(rank(copy), &copy);
+}
+
+void Scheduler::append(SequenceId id, int32_t token) { sequences_.at(id)->tokens.push_back(token); }
+
+void Scheduler::remove(SequenceId id) {
+    auto it = sequences_.find(id);
+    ScheduledSequence& s = *it->second;
+    blocks_.release(s.table);
+    (s.running ? running_ : waiting_).erase(rank(s));
+    sequences_.erase(it);
+}
+
+StepItem Scheduler::item(const ScheduledSequence& s, uint32_t count) {
+    return {s.id, s.computed, count, count == s.pending()};
+}
+
+StepPlan Scheduler::plan() {
+    StepPlan plan;
+    const auto decodes = std::ranges::count_if(running_, [](const auto& e) { return e.second->pending() == 1; });
+    uint32_t budget = limits_.step_tokens - static_cast<uint32_t>(decodes);
+    for (auto it = running_.begin(); it != running_.end(); ++it) {
+        ScheduledSequence& s = *it->second;
+        const bool decode = s.pending() == 1;
+        const uint32_t count = decode ? 1 : std::min(s.pending(), budget);
+        if (count == 0) {
+            continue;
+        }
+        if (!make_room(s, count, plan)) {
+            break;
+        }
+        budget -= decode ? 0 : count;
+        plan.items.push_back(item(s, count));
+    }
+    while (plan.preempted.empty() && budget > 0 && !waiting_.empty() && running_.size() < limits_.max_running) {
+        ScheduledSequence& s = *waiting_.begin()->second;
+        if (!admit(s)) {
+            break;
+        }
+        const uint32_t count = std::min(s.pending(), budget);
+        budget -= count;
+        plan.admitted.push_back(s.id);
+        plan.items.push_back(item(s, count));
+    }
+    return plan;
+}
+
+bool Scheduler::must_copy_last(const ScheduledSequence& s) const {
+    const uint32_t block = s.computed / blocks_.block_size();
+    return block < s.table.size() && blocks_.references(s.table[block]) > 1;
+}
+
+bool Scheduler::make_room(ScheduledSequence& s, uint32_t count, StepPlan& plan) {
+    const auto shortage = [&] {
+        const uint32_t wanted = blocks_.blocks_for(size_t{s.computed} + count);
+        const auto have = static_cast<uint32_t>(s.table.size());
+        const uint32_t needed = (wanted > have ? wanted - have : 0) + (must_copy_last(s) ? 1 : 0);
+        return needed > blocks_.available();
+    };
+    while (shortage()) {
+        ScheduledSequence& victim = *running_.rbegin()->second;
+        preempt(victim, plan);
+        if (&victim == &s) {
+            return false;
+        }
+    }
+    if (must_copy_last(s)) {
+        BlockId& shared = s.table[s.computed / blocks_.block_size()];
+        const BlockId own = *blocks_.allocate();
+        plan.copies.push_back({shared, own});
+        blocks_.release(shared);
+        shared = own;
+    }
+    while (s.table.size() < blocks_.blocks_for(size_t{s.computed} + count)) {
+        s.table.push_back(*blocks_.allocate());
+    }
+    return true;
+}
+
+bool Scheduler::admit(ScheduledSequence& s) {
+    const size_t length = s.tokens.size();
+    // At least one token is computed anew: its logits are what the sequence is here for.
+    const auto reusable = static_cast<uint32_t>((length - 1) / blocks_.block_size());
+    std::vector<BlockId> known = blocks_.match(s.tokens, reusable);
+    const auto idle = std::ranges::count_if(known, [&](BlockId b) { return blocks_.references(b) == 0; });
+    const size_t fresh = blocks_.blocks_for(length) - known.size();
+    if (blocks_.available() < fresh + static_cast<size_t>(idle) + running_.size()) {
+        return false;
+    }
+    blocks_.reference(known);
+    s.table = std::move(known);
+    s.computed = s.cached = static_cast<uint32_t>(s.table.size()) * blocks_.block_size();
+    for (size_t i = 0; i < fresh; ++i) {
+        s.table.push_back(*blocks_.allocate());
+    }
+    waiting_.erase(rank(s));
+    s.running = true;
+    running_.emplace(rank(s), &s);
+    return true;
+}
+
+void Scheduler::preempt(ScheduledSequence& s, StepPlan& plan) {
+    blocks_.release(s.table);
+    s.table.clear();
+    s.computed = 0;
+    s.running = false;
+    running_.erase(rank(s));
+    waiting_.emplace(rank(s), &s);
+    plan.preempted.push_back(s.id);
+}
+
+void Scheduler::commit(const StepPlan& plan) {
+    const uint32_t block_size = blocks_.block_size();
+    for (const StepItem& done : plan.items) {
+        const auto it = sequences_.find(done.id);
+        if (it == sequences_.end()) {
+            continue;
+        }
+        ScheduledSequence& s = *it->second;
+        s.computed = done.context + done.count;
+        for (uint32_t i = done.context / block_size; i < s.computed / block_size; ++i) {
+            const auto parent = i > 0 ? std::optional(s.table[i - 1]) : std::nullopt;
+            s.table[i] =
+                blocks_.publish(parent, s.table[i], std::span(s.tokens).subspan(size_t{i} * block_size, block_size));
+        }
+    }
+}
+
+}  // namespace gantry::engine

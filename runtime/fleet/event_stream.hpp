@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+
+#include "base/http/client.hpp"
+#include "runtime/fleet/fleet.hpp"
+
+namespace gantry::fleet {
+
+class LaunchedModel;
+
+/// The events of a runner's NDJSON answer. `run` says which of the model's processes it comes from.
+std::unique_ptr<EventStream> make_event_stream(std::unique_ptr<http::ResponseStream> response,
+                                               std::shared_ptr<LaunchedModel> model, int run);
+
+}  // namespace gantry::fleet

@@ -1,0 +1,94 @@
+#pragma once
+
+/// One launched model: its process, from start to end and over again after a crash.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/http/client.hpp"
+#include "runtime/fleet/child_process.hpp"
+#include "runtime/fleet/fleet.hpp"
+#include "runtime/fleet/signal.hpp"
+#include "runtime/runner/spec.hpp"
+
+namespace gantry::fleet {
+
+/// How a model's processes are started and restarted.
+struct SupervisionOptions {
+    std::string program;
+    int restart_limit = 5;
+    std::chrono::seconds restart_window{600};
+    std::chrono::milliseconds load_watchdog{120'000};
+    std::chrono::milliseconds stop_grace{5'000};   ///< between SIGTERM and SIGKILL
+    std::chrono::milliseconds first_backoff{250};  ///< doubled with each crash, up to 30 s
+};
+
+/// Lives from the launch request on; becomes a process with start(). Used on the io thread.
+class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
+  public:
+    LaunchedModel(boost::asio::any_io_executor executor, std::string uid);
+
+    const ModelStatus& status() const { return status_; }
+    /// Sets what is visible, and wakes who waits for changes.
+    void update(const std::function<void(ModelStatus&)>& change);
+
+    /// Starts the process and watches over it. `on_end` is called once, when no process is left and none will come:
+    /// the model was stopped, its first load failed, or it crashed too often.
+    void start(runner::RunnerSpec spec, SupervisionOptions options, std::function<void()> on_end);
+
+    /// Asks for the end, in any state; on_end follows. Before start(), whoever launches has to look at
+    /// stop_requested().
+    void request_stop();
+    bool stop_requested() const { return stop_requested_; }
+    /// For launches that ended before start().
+    void give_up(std::optional<Error> error);
+
+    bool ended() const { return ended_; }
+    boost::asio::awaitable<void> wait_change() { return changed_.wait(); }
+    boost::asio::awaitable<void> wait_stop_request() { return stop_signal_.wait(); }
+
+    boost::asio::awaitable<Result<std::unique_ptr<EventStream>>> generate(engine::GenerateRequest request);
+    boost::asio::awaitable<Result<boost::json::value>> call(std::string path, boost::json::value body);
+
+    /// Which of its processes is or was the last one: 1, 2, ...
+    int run_number() const { return run_number_; }
+    /// Why a connection to process `run` broke. Waits a moment for the process to be reaped.
+    boost::asio::awaitable<Error> why_gone(int run, Error broken);
+
+  private:
+    struct Outcome {
+        bool was_ready = false;
+        Error error;
+    };
+    boost::asio::awaitable<void> supervise();
+    boost::asio::awaitable<Outcome> run_once();
+    boost::asio::awaitable<std::optional<Error>> follow(ChildProcess& child, bool& was_ready);
+    boost::asio::awaitable<ExitStatus> end_process(ChildProcess& child, bool by_us);
+    boost::asio::awaitable<bool> back_off();
+    void collect_log(const std::shared_ptr<ChildProcess>& child);
+    void take_line(const std::string& line, std::optional<Error>& error, bool& was_ready);
+    void take_ready(const boost::json::value& ready);
+    void end(std::optional<Error> error);
+    Status check_ready() const;
+    Error not_ready() const;
+
+    boost::asio::any_io_executor executor_;
+    ModelStatus status_;
+    Signal changed_, stop_signal_;
+    runner::RunnerSpec spec_;
+    SupervisionOptions options_;
+    std::function<void()> on_end_;
+    std::optional<http::Client> client_;  ///< to the process that is ready
+    std::deque<std::chrono::steady_clock::time_point> crashes_;
+    std::optional<Error> last_crash_;  ///< of run `crashed_run_`
+    int run_number_ = 0, crashed_run_ = 0;
+    bool stop_requested_ = false, ended_ = false;
+};
+
+}  // namespace gantry::fleet

@@ -1,0 +1,402 @@
+// Fleet on this machine's processes.
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "base/log.hpp"
+#include "registry/registry.hpp"
+#include "runtime/fleet/fleet.hpp"
+#include "runtime/fleet/launched_model.hpp"
+#include "runtime/fleet/machine.hpp"
+#include "runtime/fleet/memory_ledger.hpp"
+#include "runtime/fleet/placement.hpp"
+#include "runtime/fleet/probe_client.hpp"
+#include "runtime/fleet/uid.hpp"
+#include "runtime/plugins/json.hpp"
+
+namespace gantry::fleet {
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+namespace json = boost::json;
+using namespace asio::experimental::awaitable_operators;
+namespace {
+
+constexpr uint32_t kMaxSequences = 16;
+/// As runners take them; assessments have to be made with the same limits.
+constexpr uint32_t kStepTokens = 512;
+
+using ModelPtr = std::shared_ptr<LaunchedModel>;
+
+Result<registry::Registry> open_registry(const FleetOptions& options) {
+    GANTRY_TRY(registry::Registry registry,
+               registry::Registry::open({options.share_dir, registry::HfCache::default_hub()}));
+    for (const std::string& dir : options.catalog_dirs) {
+        GANTRY_TRY(const registry::Catalog own, registry::Catalog::load(dir));
+        for (registry::CatalogEntry entry : own.entries()) {
+            entry.built_in = false;
+            GANTRY_CHECK_OK(registry.catalog().add(std::move(entry)));
+        }
+    }
+    return registry;
+}
+
+/// Sockets are called <pid>-<number>.sock. Those of processes that are gone are in nobody's way, but litter.
+void remove_stale_sockets(const fs::path& dir) {
+    std::error_code ec;
+    for (fs::directory_iterator it(dir, ec), end; !ec && it != end; it.increment(ec)) {
+        const std::string name = it->path().filename().string();
+        int pid = 0;
+        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
+        if (parsed.ec == std::errc{} && *parsed.ptr == '-' && name.ends_with(".sock") && pid != ::getpid() &&
+            ::kill(pid, 0) != 0 && errno == ESRCH) {
+            std::error_code ignored;
+            fs::remove(it->path(), ignored);
+        }
+    }
+}
+
+/// Removes a launch that did not come to its start, whatever the way it ends.
+class LaunchGuard {
+  public:
+    LaunchGuard(std::map<std::string, ModelPtr>& models, ModelPtr model) : models_(models), model_(std::move(model)) {}
+    LaunchGuard(const LaunchGuard&) = delete;
+    LaunchGuard& operator=(const LaunchGuard&) = delete;
+    ~LaunchGuard() {
+        if (model_ != nullptr) {
+            models_.erase(model_->status().uid);
+            model_->give_up(error_);
+        }
+    }
+    Error fail(Error error) {
+        error_ = error;
+        return error;
+    }
+    void commit() { model_ = nullptr; }
+
+  private:
+    std::map<std::string, ModelPtr>& models_;
+    ModelPtr model_;
+    Error error_{Code::kCancelled, "the launch was cancelled"};
+};
+
+class LocalFleet final : public Fleet {
+  public:
+    LocalFleet(asio::any_io_executor executor, FleetOptions options)
+        : executor_(std::move(executor)),
+          options_(std::move(options)),
+          registry_(open_registry(options_)),
+          ledger_(options_.memory_limit != 0 ? options_.memory_limit : memory_for_models(memory_total())),
+          threads_(options_.threads != 0 ? options_.threads : usable_cores()) {
+        // A child that dies while it is written to must not take us along; write() tells.
+        ::signal(SIGPIPE, SIG_IGN);
+        std::error_code ec;
+        fs::create_directories(options_.runtime_dir, ec);
+        ::chmod(options_.runtime_dir.c_str(), S_IRWXU);
+        remove_stale_sockets(options_.runtime_dir);
+        if (!registry_) {
+            log::error("the model catalog cannot be read: {}", registry_.error().text());
+        }
+    }
+
+    asio::awaitable<Result<std::string>> launch(LaunchRequest request) override {
+        GANTRY_CO_TRY(const std::string uid, choose_uid(request));
+        const auto model = std::make_shared<LaunchedModel>(executor_, uid);
+        models_[uid] = model;
+        LaunchGuard guard(models_, model);
+        model->update([&](ModelStatus& s) {
+            s.model_name = request.model;
+            s.stage = "resolve";
+        });
+        auto resolved = resolve(request);
+        if (!resolved) {
+            co_return guard.fail(resolved.error());
+        }
+        model->update([&](ModelStatus& s) {
+            s.model_name = resolved->name;
+            s.model_path = resolved->path.string();
+            s.state = State::kPlacing;
+            s.stage = "place";
+        });
+        auto report = co_await ask_plugins(*model, request, resolved->path);
+        if (!report) {
+            co_return guard.fail(report.error());
+        }
+        auto placement = reserve(uid, request, *report);
+        if (!placement) {
+            co_return guard.fail(placement.error().in("model '" + uid + "'"));
+        }
+        guard.commit();
+        start(model, request, *placement);
+        co_return uid;
+    }
+
+    asio::awaitable<Status> wait_ready(std::string uid) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        while (true) {
+            if (model->ended()) {
+                co_return model->status().error.value_or(Error{Code::kUnavailable, "model '" + uid + "' has ended"});
+            }
+            if (model->status().state == State::kReady) {
+                co_return ok();
+            }
+            co_await model->wait_change();
+        }
+    }
+
+    asio::awaitable<Status> cancel(std::string uid) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        const State state = model->status().state;
+        const bool launching = state == State::kResolving || state == State::kPlacing || state == State::kStarting ||
+                               state == State::kLoading || state == State::kWarming;
+        if (!launching) {
+            co_return Error{Code::kFailedPrecondition,
+                            "model '" + uid + "' is not launching, it is " + std::string(state_name(state))};
+        }
+        co_return co_await stop_model(model);
+    }
+
+    asio::awaitable<Status> stop(std::string uid) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        co_return co_await stop_model(model);
+    }
+
+    asio::awaitable<void> stop_all() override {
+        const auto models = models_;
+        for (const auto& [uid, model] : models) {
+            model->request_stop();
+        }
+        for (const auto& [uid, model] : models) {
+            (void)co_await stop_model(model);
+        }
+    }
+
+    std::vector<ModelStatus> list() const override {
+        std::vector<ModelStatus> out;
+        for (const auto& [uid, model] : models_) {
+            out.push_back(model->status());
+        }
+        return out;
+    }
+
+    Result<ModelStatus> describe(std::string_view uid) const override {
+        GANTRY_TRY(const ModelPtr model, find(uid));
+        return model->status();
+    }
+
+    asio::awaitable<Result<std::unique_ptr<EventStream>>> generate(std::string uid,
+                                                                   engine::GenerateRequest request) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        co_return co_await model->generate(std::move(request));
+    }
+
+    asio::awaitable<Result<json::value>> call(std::string uid, std::string path, json::value body) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        co_return co_await model->call(std::move(path), std::move(body));
+    }
+
+    asio::awaitable<Result<json::value>> backends() override {
+        co_return co_await run_probe_process(executor_, options_.program, probe_request());
+    }
+
+    Ledger ledger() const override { return {ledger_.total(), ledger_.reserved()}; }
+
+  private:
+    Result<ModelPtr> find(std::string_view uid) const {
+        const auto found = models_.find(std::string(uid));
+        if (found != models_.end()) {
+            return found->second;
+        }
+        std::string known;
+        for (const auto& [name, model] : models_) {
+            known += (known.empty() ? "" : ", ") + name;
+        }
+        return Error{Code::kNotFound, "there is no model '" + std::string(uid) + "'",
+                     known.empty() ? "no models are launched" : "launched are: " + known};
+    }
+
+    /// A model that failed leaves its uid to the next launch.
+    bool taken(const std::string& uid) const {
+        const auto found = models_.find(uid);
+        return found != models_.end() && !found->second->ended();
+    }
+
+    Result<std::string> choose_uid(const LaunchRequest& request) const {
+        if (request.model.empty() && request.model_path.empty()) {
+            return Error{Code::kInvalidArgument, "a launch needs a model's name or path"};
+        }
+        if (request.uid.empty()) {
+            std::string name = request.model.empty() ? request.model_path : request.model;
+            if (name.find('/') != std::string::npos) {
+                const fs::path path = fs::path(name).lexically_normal();
+                const fs::path last = path.has_filename() ? path.filename() : path.parent_path().filename();
+                name = last.extension() == ".gguf" ? last.stem().string() : last.string();
+            }
+            return make_uid(name, [this](const std::string& uid) { return taken(uid); });
+        }
+        GANTRY_CHECK_OK(check_uid(request.uid));
+        if (taken(request.uid)) {
+            return Error{Code::kAlreadyExists, "a model '" + request.uid + "' is already launched",
+                         "stop it, or choose another uid"};
+        }
+        return request.uid;
+    }
+
+    Result<registry::ModelRef> resolve(const LaunchRequest& request) const {
+        if (!registry_) {
+            return registry_.error();
+        }
+        registry::ResolveOptions how;
+        how.format = request.format;
+        how.size_in_billions = request.size_in_billions;
+        how.quantization = request.quantization;
+        if (request.model_path.empty()) {
+            return registry_->resolve(request.model, how);
+        }
+        std::error_code ec;
+        const fs::path path = fs::absolute(request.model_path, ec);
+        GANTRY_TRY(registry::ModelRef ref, registry_->resolve(path.string(), how));
+        if (!request.model.empty()) {
+            ref.name = request.model;
+        }
+        return ref;
+    }
+
+    plugins::ProbeRequest probe_request() const {
+        plugins::ProbeRequest probe;
+        for (const std::string& dir : options_.plugin_dirs) {
+            std::error_code ec;
+            probe.plugin_dirs.push_back(fs::absolute(dir, ec));
+        }
+        probe.threads = threads_;
+        return probe;
+    }
+
+    asio::awaitable<Result<ProbeReport>> ask_plugins(LaunchedModel& model, const LaunchRequest& request,
+                                                     const fs::path& path) {
+        plugins::ProbeRequest probe = probe_request();
+        probe.model_path = path;
+        probe.threads = request.threads.value_or(threads_);
+        probe.spec.max_context = request.context.value_or(0);
+        probe.spec.max_sequences = request.max_sequences.value_or(kMaxSequences);
+        probe.spec.max_step_tokens = std::max(kStepTokens, probe.spec.max_sequences);
+        probe.spec.max_logit_rows = probe.spec.max_sequences;
+        probe.spec.options = request.options;
+        const Error cancelled{Code::kCancelled, "the launch was cancelled"};
+        if (model.stop_requested()) {
+            co_return cancelled;
+        }
+        auto result =
+            co_await (run_probe_process(executor_, options_.program, std::move(probe)) || model.wait_stop_request());
+        if (result.index() == 1 || model.stop_requested()) {
+            co_return cancelled;
+        }
+        auto& answer = std::get<0>(result);
+        if (!answer) {
+            co_return answer.error();
+        }
+        co_return read_report(*answer);
+    }
+
+    Result<Placement> reserve(const std::string& uid, const LaunchRequest& request, const ProbeReport& report) {
+        PlacementWish wish;
+        wish.engine = request.engine;
+        wish.context = request.context;
+        wish.max_sequences = request.max_sequences.value_or(kMaxSequences);
+        wish.host_free = ledger_.free();
+        wish.host_free_text = ledger_.text();
+        GANTRY_TRY(Placement placement, place(report, wish));
+        GANTRY_CHECK_OK(ledger_.reserve(uid, placement.host_bytes));
+        return placement;
+    }
+
+    void start(const ModelPtr& model, const LaunchRequest& request, const Placement& placement) {
+        const std::string& uid = model->status().uid;
+        runner::RunnerSpec spec;
+        spec.uid = uid;
+        spec.model_path = model->status().model_path;
+        for (const fs::path& dir : probe_request().plugin_dirs) {
+            spec.plugin_dirs.push_back(dir.string());
+        }
+        spec.engine = placement.engine;
+        spec.socket = (fs::path(options_.runtime_dir) /
+                       (std::to_string(::getpid()) + "-" + std::to_string(++sockets_made_) + ".sock"))
+                          .string();
+        spec.threads = request.threads.value_or(threads_);
+        spec.context = placement.plan.context;
+        spec.max_sequences = request.max_sequences.value_or(kMaxSequences);
+        spec.memory_bytes = placement.plan.total();
+        spec.options = request.options;
+        spec.sandbox = options_.sandbox;
+        SupervisionOptions supervision;
+        supervision.program = options_.program;
+        supervision.restart_limit = options_.restart_limit;
+        supervision.restart_window = options_.restart_window;
+        supervision.load_watchdog = options_.load_watchdog;
+        model->update([&](ModelStatus& s) {
+            s.state = State::kStarting;
+            s.engine = placement.engine;
+            s.context_length = placement.plan.context;
+            s.memory_bytes = placement.host_bytes + placement.device_bytes;
+        });
+        log::info("model '{}' goes to engine '{}': {}", uid, placement.engine, placement.plan.sum());
+        model->start(std::move(spec), std::move(supervision),
+                     [this, alive = std::weak_ptr(alive_), uid, raw = model.get()] {
+                         if (!alive.expired()) {
+                             ended(uid, raw);
+                         }
+                     });
+    }
+
+    /// Models that were stopped vanish; those that failed stay visible with their reason until their uid is used again.
+    void ended(const std::string& uid, const LaunchedModel* model) {
+        const auto found = models_.find(uid);
+        if (found == models_.end() || found->second.get() != model) {
+            return;
+        }
+        ledger_.release(uid);
+        if (found->second->stop_requested()) {
+            models_.erase(found);
+        }
+    }
+
+    asio::awaitable<Status> stop_model(ModelPtr model) {
+        if (model->ended()) {
+            // Failed before: there is no process, only the memory of it.
+            const auto found = models_.find(model->status().uid);
+            if (found != models_.end() && found->second == model) {
+                models_.erase(found);
+            }
+            co_return ok();
+        }
+        model->request_stop();
+        while (!model->ended()) {
+            co_await model->wait_change();
+        }
+        co_return ok();
+    }
+
+    asio::any_io_executor executor_;
+    FleetOptions options_;
+    Result<registry::Registry> registry_;
+    MemoryLedger ledger_;
+    uint32_t threads_;
+    std::map<std::string, ModelPtr> models_;
+    uint64_t sockets_made_ = 0;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);  ///< for callbacks that may outlive this
+};
+
+}  // namespace
+
+std::unique_ptr<Fleet> make_local_fleet(asio::any_io_executor executor, FleetOptions options) {
+    return std::make_unique<LocalFleet>(std::move(executor), std::move(options));
+}
+
+}  // namespace gantry::fleet

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace gantry::fleet {
+
+/// 1 to 100 of letters, digits, '.', '_', '-' and ':', beginning with a letter or digit, not ending in "-rep<digits>"
+/// (which names a replica), and not one of the words that are routes of their own. kInvalidArgument says what is wrong.
+Status check_uid(std::string_view uid);
+
+/// A uid made of a model's name: what check_uid refuses is replaced, and a number is put behind it while `taken`.
+std::string make_uid(std::string_view model_name, const std::function<bool(const std::string&)>& taken);
+
+}  // namespace gantry::fleet

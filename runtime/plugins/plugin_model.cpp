@@ -1,0 +1,123 @@
+#include "runtime/plugins/plugin_model.hpp"
+
+#include <utility>
+
+#include "runtime/plugins/abi_convert.hpp"
+
+namespace gantry::plugins {
+namespace {
+
+Error broken(std::string what) {
+    return {Code::kInternal, "the plugin breaks the contract: " + std::move(what),
+            "report this to the plugin's author"};
+}
+
+class PluginModel final : public engine::CausalModel {
+  public:
+    PluginModel(std::shared_ptr<void> keep, std::unique_ptr<ManifestAdapter> manifest, ModelHandle model,
+                const gantry_causal_lm_t* table, engine::ModelLimits limits)
+        : keep_(std::move(keep)),
+          manifest_(std::move(manifest)),
+          model_(std::move(model)),
+          table_(table),
+          limits_(limits) {}
+
+    const engine::ModelLimits& limits() const override { return limits_; }
+
+    Status execute(const gantry_batch_t& batch) override {
+        return call_plugin("execute", [&] { return table_->execute(model_.get(), &batch); });
+    }
+
+    Status copy_blocks(std::span<const uint32_t> src, std::span<const uint32_t> dst) override {
+        if (src.size() != dst.size()) {
+            return Error{Code::kInternal, "copy_blocks with lists of different lengths"};
+        }
+        const gantry_copy_list_t list = {GANTRY_SIZE(gantry_copy_list_t, dst), static_cast<uint32_t>(src.size()),
+                                         src.data(), dst.data()};
+        return call_plugin("copy_blocks", [&] { return table_->copy_blocks(model_.get(), &list); });
+    }
+
+  private:
+    // Destroyed last to first: the model, then what it reads from, then the backend that made it.
+    std::shared_ptr<void> keep_;
+    std::unique_ptr<ManifestAdapter> manifest_;
+    ModelHandle model_;
+    const gantry_causal_lm_t* table_;
+    engine::ModelLimits limits_;
+};
+
+Status check_tables(const gantry_model_t& model) {
+    if (!GANTRY_HAS(&model, gantry_model_t, info) || !GANTRY_HAS(&model, gantry_model_t, get_extension)) {
+        return broken("its model has no info or get_extension");
+    }
+    return ok();
+}
+
+Result<const gantry_causal_lm_t*> causal_table(gantry_model_t* model) {
+    const auto* table = static_cast<const gantry_causal_lm_t*>(model->get_extension(model, GANTRY_CAUSAL_LM));
+    if (table == nullptr) {
+        return Error{Code::kUnimplemented, "the plugin loaded the model, but it is no causal language model"};
+    }
+    if (!GANTRY_HAS(table, gantry_causal_lm_t, execute) || !GANTRY_HAS(table, gantry_causal_lm_t, copy_blocks)) {
+        return broken("its " GANTRY_CAUSAL_LM " has no execute or copy_blocks");
+    }
+    return table;
+}
+
+Result<engine::ModelLimits> read_limits(gantry_model_t* model, const gantry_causal_lm_t& table, std::string& plan) {
+    gantry_model_info_t info{};
+    info.struct_size = GANTRY_SIZE(gantry_model_info_t, plan);
+    GANTRY_CHECK_OK(call_plugin("info", [&] { return model->info(model, &info); }));
+    engine::ModelLimits limits;
+    limits.vocab_size = info.vocab_size;
+    limits.block_size = info.block_size;
+    limits.block_count = info.block_count;
+    limits.max_context = info.max_context;
+    limits.max_step_tokens = info.max_step_tokens;
+    limits.max_sequences = info.max_sequences;
+    limits.max_logit_rows = info.max_logit_rows;
+    limits.features = table.features;
+    const std::pair<const char*, uint64_t> required[] = {
+        {"vocab_size", limits.vocab_size},           {"block_size", limits.block_size},
+        {"block_count", limits.block_count},         {"max_context", limits.max_context},
+        {"max_step_tokens", limits.max_step_tokens}, {"max_sequences", limits.max_sequences},
+        {"max_logit_rows", limits.max_logit_rows},
+    };
+    for (const auto& [name, value] : required) {
+        if (value == 0) {
+            return broken(std::string("its model says that ") + name + " is 0");
+        }
+    }
+    plan = from_abi(info.plan);
+    return limits;
+}
+
+}  // namespace
+
+void ModelDeleter::operator()(gantry_model_t* model) const noexcept {
+    if (model != nullptr && GANTRY_HAS(model, gantry_model_t, destroy)) {
+        try {
+            model->destroy(model);
+        } catch (...) {  // against the contract, and nobody is left to tell
+        }
+    }
+}
+
+Result<std::unique_ptr<engine::CausalModel>> wrap_causal_model(gantry_model_t* model, std::shared_ptr<void> keep,
+                                                               std::unique_ptr<ManifestAdapter> manifest,
+                                                               std::string& plan) {
+    if (model == nullptr) {
+        return broken("load reported success without a model");
+    }
+    if (!GANTRY_HAS(model, gantry_model_t, destroy)) {
+        return broken("its model cannot be destroyed");
+    }
+    ModelHandle handle(model);
+    GANTRY_CHECK_OK(check_tables(*model));
+    GANTRY_TRY(const gantry_causal_lm_t* table, causal_table(model));
+    GANTRY_TRY(const engine::ModelLimits limits, read_limits(model, *table, plan));
+    return std::unique_ptr<engine::CausalModel>(
+        std::make_unique<PluginModel>(std::move(keep), std::move(manifest), std::move(handle), table, limits));
+}
+
+}  // namespace gantry::plugins

@@ -1,0 +1,70 @@
+#include "runtime/runner/generation.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace gantry::runner {
+namespace asio = boost::asio;
+
+Generation::Generation(const asio::any_io_executor& executor)
+    : wake_(executor, asio::steady_timer::time_point::max()) {}
+
+bool Generation::add(const engine::Event& event) {
+    if (ended_) {
+        return true;
+    }
+    const bool too_slow = pending_.size() > kMaxPending;
+    if (too_slow) {
+        engine::append_json_line(
+            Error{Code::kResourceExhausted, "the answer was given up: nobody has read 4 MiB of it"}, pending_);
+    } else {
+        engine::append_json_line(event, pending_);
+    }
+    ended_ = too_slow || std::holds_alternative<engine::Usage>(event) || std::holds_alternative<Error>(event);
+    wake_.cancel();
+    return !too_slow;
+}
+
+asio::awaitable<std::optional<std::string>> Generation::next() {
+    while (pending_.empty() && !ended_) {
+        boost::system::error_code ec;
+        co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        // Woken by add() or by the connection's end; of the latter the next co_await would tell by throwing.
+        if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) {
+            throw boost::system::system_error(asio::error::operation_aborted);
+        }
+    }
+    if (pending_.empty()) {
+        co_return std::nullopt;
+    }
+    co_return std::exchange(pending_, {});
+}
+
+void Outbox::post(std::shared_ptr<Generation> target, std::vector<engine::Event> events) {
+    bool first = false;
+    {
+        const std::lock_guard lock(mutex_);
+        first = items_.empty();
+        items_.push_back({std::move(target), std::move(events)});
+    }
+    if (first) {
+        asio::post(executor_, [self = shared_from_this()] { self->deliver(); });
+    }
+}
+
+void Outbox::deliver() {
+    std::vector<Item> items;
+    {
+        const std::lock_guard lock(mutex_);
+        items.swap(items_);
+    }
+    for (const Item& item : items) {
+        for (const engine::Event& event : item.events) {
+            item.target->add(event);
+        }
+    }
+}
+
+}  // namespace gantry::runner

@@ -1,0 +1,63 @@
+#pragma once
+
+/// The way of events from the engine's thread to the connection that waits for them.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "runtime/engine/types.hpp"
+
+namespace gantry::runner {
+
+/// One request's answer, as it waits to be written. Used on the io thread only.
+class Generation {
+  public:
+    /// Text that may wait for a client that reads slowly; past it the request is given up.
+    static constexpr size_t kMaxPending = size_t{4} << 20;
+
+    explicit Generation(const boost::asio::any_io_executor& executor);
+
+    /// Adds an event's line. False when the client is too slow: the request should be cancelled, and an error has been
+    /// put as its last event.
+    bool add(const engine::Event& event);
+
+    /// All lines that have come since the last call; waits for at least one; nullopt after the last event.
+    boost::asio::awaitable<std::optional<std::string>> next();
+
+    bool ended() const { return ended_; }
+
+  private:
+    std::string pending_;
+    bool ended_ = false;
+    boost::asio::steady_timer wake_;
+};
+
+/// Carries events to the io thread: what the engine posts during one step crosses over in one go.
+class Outbox : public std::enable_shared_from_this<Outbox> {
+  public:
+    explicit Outbox(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+    /// Any thread; does not block for longer than a push takes.
+    void post(std::shared_ptr<Generation> target, std::vector<engine::Event> events);
+
+  private:
+    struct Item {
+        std::shared_ptr<Generation> target;
+        std::vector<engine::Event> events;
+    };
+    void deliver();
+
+    boost::asio::any_io_executor executor_;
+    std::mutex mutex_;
+    std::vector<Item> items_;  ///< guarded by mutex_; a delivery is under way while it is not empty
+};
+
+}  // namespace gantry::runner

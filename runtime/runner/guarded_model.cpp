@@ -1,0 +1,38 @@
+#include "runtime/runner/guarded_model.hpp"
+
+#include <utility>
+
+namespace gantry::runner {
+namespace {
+
+class GuardedModel final : public engine::CausalModel {
+  public:
+    GuardedModel(std::unique_ptr<engine::CausalModel> model, std::function<void(Error)> on_broken)
+        : model_(std::move(model)), on_broken_(std::move(on_broken)) {}
+
+    const engine::ModelLimits& limits() const override { return model_->limits(); }
+    Status execute(const gantry_batch_t& batch) override { return watch(model_->execute(batch)); }
+    Status copy_blocks(std::span<const uint32_t> src, std::span<const uint32_t> dst) override {
+        return watch(model_->copy_blocks(src, dst));
+    }
+
+  private:
+    Status watch(Status status) {
+        if (!status && status.error().code == Code::kInternal && on_broken_) {
+            std::exchange(on_broken_, nullptr)(status.error());
+        }
+        return status;
+    }
+
+    std::unique_ptr<engine::CausalModel> model_;
+    std::function<void(Error)> on_broken_;
+};
+
+}  // namespace
+
+std::unique_ptr<engine::CausalModel> guard_model(std::unique_ptr<engine::CausalModel> model,
+                                                 std::function<void(Error)> on_broken) {
+    return std::make_unique<GuardedModel>(std::move(model), std::move(on_broken));
+}
+
+}  // namespace gantry::runner

@@ -1,0 +1,143 @@
+#include "runtime/runner/prompt.hpp"
+
+#include <utility>
+
+#include "base/log.hpp"
+#include "runtime/plugins/json.hpp"
+
+namespace gantry::runner {
+namespace json = boost::json;
+namespace {
+
+std::optional<text::ChatTemplate> compile(const std::string& source, std::optional<Error>& why_not) {
+    if (source.empty()) {
+        return std::nullopt;
+    }
+    auto compiled = text::ChatTemplate::compile(source);
+    if (!compiled) {
+        why_not = compiled.error().in("the model's chat template");
+        log::warn("{}", why_not->text());
+        return std::nullopt;
+    }
+    return std::move(*compiled);
+}
+
+}  // namespace
+
+Prompter::Prompter(const registry::ModelManifest& manifest, std::shared_ptr<const text::Tokenizer> tokenizer)
+    : tokenizer_(std::move(tokenizer)), bos_token_(manifest.bos_token), eos_token_(manifest.eos_token) {
+    template_ = compile(manifest.chat_template, chat_error_);
+    if (const auto found = manifest.chat_templates.find("tool_use"); found != manifest.chat_templates.end()) {
+        std::optional<Error> ignored;
+        tool_template_ = compile(found->second, ignored);
+    }
+    if (!template_) {
+        if (!chat_error_) {
+            chat_error_ = Error{Code::kUnimplemented, "this model has no chat template, so it cannot chat",
+                                "use it for completions"};
+        }
+        return;
+    }
+    engine::ChatInput smoke;
+    smoke.messages = {json::object{{"role", "user"}, {"content", "Hello"}}};
+    if (const auto rendered = render(smoke); !rendered) {
+        chat_error_ = rendered.error().in("the model's chat template refuses even a plain message");
+        log::warn("{}", chat_error_->text());
+    }
+}
+
+const text::ChatTemplate* Prompter::choose(bool has_tools) const {
+    return has_tools && tool_template_ ? &*tool_template_ : template_ ? &*template_ : nullptr;
+}
+
+Result<std::string> Prompter::render_with(const text::ChatTemplate& chat_template, json::object variables,
+                                          std::optional<std::chrono::sys_seconds> now) const {
+    variables.emplace("bos_token", bos_token_);
+    variables.emplace("eos_token", eos_token_);
+    variables.emplace("tools", nullptr);
+    variables.emplace("documents", nullptr);
+    variables.emplace("add_generation_prompt", false);
+    return chat_template.render(variables, now);
+}
+
+Result<std::string> Prompter::render(const engine::ChatInput& chat) const {
+    const text::ChatTemplate* chosen = choose(!chat.tools.empty());
+    if (chosen == nullptr) {
+        return *chat_error_;
+    }
+    json::object variables = chat.template_kwargs;
+    variables["messages"] = chat.messages;
+    variables["add_generation_prompt"] = chat.add_generation_prompt;
+    if (!chat.tools.empty()) {
+        variables["tools"] = chat.tools;
+    }
+    return render_with(*chosen, std::move(variables), std::nullopt);
+}
+
+Result<std::string> Prompter::render_debug(const json::object& body) const {
+    json::object variables = body;
+    variables.erase("template");
+    variables.erase("now");
+    std::optional<std::chrono::sys_seconds> now;
+    if (body.contains("now")) {
+        now = std::chrono::sys_seconds(std::chrono::seconds(plugins::json_number(body, "now")));
+    }
+    if (const std::string source = plugins::json_text(body, "template"); !source.empty()) {
+        GANTRY_TRY(const text::ChatTemplate compiled, text::ChatTemplate::compile(source));
+        return render_with(compiled, std::move(variables), now);
+    }
+    const json::value* tools = body.if_contains("tools");
+    const text::ChatTemplate* chosen = choose(tools != nullptr && tools->is_array() && !tools->get_array().empty());
+    if (chosen == nullptr) {
+        return *chat_error_;
+    }
+    return render_with(*chosen, std::move(variables), now);
+}
+
+Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request) const {
+    engine::EngineRequest out;
+    out.id = request.id;
+    std::string prompt_text;
+    if (const auto* chat = std::get_if<engine::ChatInput>(&request.input)) {
+        if (chat_error_) {
+            return *chat_error_;
+        }
+        GANTRY_TRY(prompt_text, render(*chat));
+        // The template has written the special tokens; nothing is to be put around them.
+        out.prompt = tokenizer_->encode(prompt_text, {false, true});
+    } else if (auto* plain = std::get_if<engine::TextInput>(&request.input)) {
+        prompt_text = std::move(plain->text);
+        out.prompt = tokenizer_->encode(prompt_text, {plain->add_special, true});
+    } else {
+        out.prompt = std::move(std::get<engine::TokenInput>(request.input).ids);
+        if (request.echo) {
+            prompt_text = tokenizer_->decode(out.prompt);
+        }
+    }
+    if (request.echo) {
+        out.echo_text = std::move(prompt_text);
+    }
+    request.input = engine::TokenInput{};
+    out.params = std::move(request);
+    return out;
+}
+
+size_t text_bytes(const engine::GenerateRequest& request) {
+    if (const auto* plain = std::get_if<engine::TextInput>(&request.input)) {
+        return plain->text.size();
+    }
+    const auto* chat = std::get_if<engine::ChatInput>(&request.input);
+    if (chat == nullptr) {
+        return 0;
+    }
+    size_t sum = 0;
+    for (const json::value& message : chat->messages) {
+        const auto* object = message.if_object();
+        const json::value* content = object == nullptr ? nullptr : object->if_contains("content");
+        // Parts and tool calls are counted roughly: whoever sends them pays for the detour by another thread.
+        sum += content != nullptr && content->is_string() ? content->get_string().size() : size_t{4096};
+    }
+    return sum + chat->tools.size() * 4096;
+}
+
+}  // namespace gantry::runner

@@ -1,0 +1,223 @@
+#include "runtime/runner/service.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+#include "base/http/error_response.hpp"
+#include "runtime/plugins/json.hpp"
+
+namespace gantry::runner {
+namespace asio = boost::asio;
+namespace json = boost::json;
+namespace {
+
+/// Below this a prompt is tokenised at once: it takes less time than going to another thread and back.
+constexpr size_t kShortText = 16 * 1024;
+
+http::Response json_response(const json::value& value, int status = 200) {
+    http::Response out;
+    out.status = status;
+    out.headers.set("Content-Type", "application/json");
+    out.body = json::serialize(value);
+    return out;
+}
+
+Result<json::object> json_body(const http::Request& request) {
+    boost::system::error_code ec;
+    json::value value = json::parse(request.body, ec);
+    if (ec || !value.is_object()) {
+        return Error{Code::kInvalidArgument, "the body is not a JSON object"};
+    }
+    return std::move(value.get_object());
+}
+
+/// Cancels in the engine what the connection no longer waits for.
+class CancelGuard {
+  public:
+    CancelGuard(std::weak_ptr<engine::Engine> engine, std::string id, std::shared_ptr<Generation> generation)
+        : engine_(std::move(engine)), id_(std::move(id)), generation_(std::move(generation)) {}
+    CancelGuard(const CancelGuard&) = delete;
+    CancelGuard& operator=(const CancelGuard&) = delete;
+    ~CancelGuard() {
+        if (const auto engine = engine_.lock(); engine && !generation_->ended()) {
+            engine->cancel(id_);
+        }
+    }
+
+  private:
+    std::weak_ptr<engine::Engine> engine_;
+    std::string id_;
+    std::shared_ptr<Generation> generation_;
+};
+
+}  // namespace
+
+Service::Service(asio::any_io_executor executor, std::string uid)
+    : executor_(executor), uid_(std::move(uid)), outbox_(std::make_shared<Outbox>(std::move(executor))) {}
+
+Service::~Service() { long_prompts_.join(); }
+
+void Service::set_ready(std::shared_ptr<engine::Engine> engine, std::shared_ptr<const Prompter> prompter,
+                        std::shared_ptr<plugins::Backend> backend) {
+    engine_ = std::move(engine);
+    prompter_ = std::move(prompter);
+    backend_ = std::move(backend);
+}
+
+void Service::shut_down() {
+    stopping_ = true;
+    engine_.reset();
+}
+
+Status Service::check_ready() const {
+    if (engine_ != nullptr) {
+        return ok();
+    }
+    return Error{Code::kUnavailable, "model '" + uid_ + (stopping_ ? "' is stopping" : "' is still loading")};
+}
+
+asio::awaitable<void> Service::handle(http::Request request, http::Responder& responder) {
+    if (request.path == "/generate" || request.path == "/chat") {
+        if (const auto status = co_await generate(request, responder); !status && !responder.started()) {
+            (void)co_await responder.send(http::error_response(status.error()));
+        }
+        co_return;
+    }
+    (void)co_await responder.send(answer(request));
+}
+
+http::Response Service::answer(const http::Request& request) {
+    if (request.path == "/health") {
+        const bool ready = engine_ != nullptr;
+        const char* status = ready ? "ok" : stopping_ ? "stopping" : "loading";
+        return json_response(json::object{{"status", status}, {"uid", uid_}}, ready ? 200 : 503);
+    }
+    const auto result = call(request);
+    return result ? json_response(*result) : http::error_response(result.error());
+}
+
+asio::awaitable<Status> Service::generate(const http::Request& request, http::Responder& responder) {
+    GANTRY_CO_CHECK_OK(check_ready());
+    boost::system::error_code ec;
+    const json::value body = json::parse(request.body, ec);
+    if (ec) {
+        co_return Error{Code::kInvalidArgument, "the body is not JSON: " + ec.message()};
+    }
+    GANTRY_CO_TRY(engine::GenerateRequest parsed, engine::generate_request_from_json(body));
+    if (parsed.id.empty()) {
+        parsed.id = "local-" + std::to_string(next_id_++);
+    }
+    GANTRY_CO_TRY(engine::EngineRequest prepared, co_await prepare(std::move(parsed)));
+    GANTRY_CO_CHECK_OK(check_ready());  // a long prompt takes time, in which the model may have been stopped
+    const auto generation = std::make_shared<Generation>(executor_);
+    const CancelGuard guard(engine_, prepared.id, generation);
+    GANTRY_CO_CHECK_OK(
+        engine_->submit(std::move(prepared), [outbox = outbox_, generation](std::vector<engine::Event> events) {
+            outbox->post(generation, std::move(events));
+        }));
+    http::Headers headers;
+    headers.set("Content-Type", "application/x-ndjson");
+    GANTRY_CO_CHECK_OK(co_await responder.start(200, std::move(headers)));
+    while (auto lines = co_await generation->next()) {
+        GANTRY_CO_CHECK_OK(co_await responder.write(std::move(*lines)));
+    }
+    co_return co_await responder.finish();
+}
+
+asio::awaitable<Result<engine::EngineRequest>> Service::prepare(engine::GenerateRequest request) {
+    if (text_bytes(request) <= kShortText) {
+        co_return prompter_->prepare(std::move(request));
+    }
+    // Everything that the other thread touches is its own or immutable: this coroutine may be gone before it ends.
+    co_return co_await asio::co_spawn(
+        long_prompts_,
+        [](std::shared_ptr<const Prompter> prompter,
+           engine::GenerateRequest own) -> asio::awaitable<Result<engine::EngineRequest>> {
+            co_return prompter->prepare(std::move(own));
+        }(prompter_, std::move(request)),
+        asio::use_awaitable);
+}
+
+Result<json::object> Service::call(const http::Request& request) {
+    GANTRY_CHECK_OK(check_ready());
+    if (request.path == "/stats") {
+        return stats();
+    }
+    const bool known = request.path == "/tokenize" || request.path == "/detokenize" || request.path == "/template";
+    if (!known) {
+        return Error{Code::kNotFound, "a runner has no " + request.path,
+                     "it has /generate, /chat, /tokenize, /detokenize, /template, /health and /stats"};
+    }
+    GANTRY_TRY(const json::object body, json_body(request));
+    if (request.path == "/tokenize") {
+        return tokenize(body);
+    }
+    if (request.path == "/detokenize") {
+        return detokenize(body);
+    }
+    GANTRY_TRY(const std::string prompt, prompter_->render_debug(body));
+    return json::object{{"prompt", prompt}};
+}
+
+Result<json::object> Service::tokenize(const json::object& body) const {
+    const json::value* input = body.if_contains("text");
+    if (input == nullptr || !input->is_string()) {
+        return Error{Code::kInvalidArgument, "'text' must be a text"};
+    }
+    const text::Tokenizer& tokenizer = prompter_->tokenizer();
+    const json::value options(body);
+    const std::vector<int32_t> ids = tokenizer.encode(
+        std::string_view(input->get_string()),
+        {plugins::json_bool(options, "add_special", true), plugins::json_bool(options, "parse_special", true)});
+    json::array tokens;
+    for (const int32_t id : ids) {
+        tokens.emplace_back(tokenizer.id_to_token(id));
+    }
+    return json::object{{"ids", json::array(ids.begin(), ids.end())}, {"tokens", std::move(tokens)}};
+}
+
+Result<json::object> Service::detokenize(const json::object& body) const {
+    const json::value* input = body.if_contains("ids");
+    const Error wrong{Code::kInvalidArgument, "'ids' must be an array of token numbers"};
+    if (input == nullptr || !input->is_array()) {
+        return wrong;
+    }
+    std::vector<int32_t> ids;
+    for (const json::value& id : input->get_array()) {
+        boost::system::error_code ec;
+        ids.push_back(id.is_number() ? id.to_number<int32_t>(ec) : -1);
+        if (!id.is_number() || ec) {
+            return wrong;
+        }
+    }
+    const bool skip_special = plugins::json_bool(json::value(body), "skip_special", true);
+    return json::object{{"text", prompter_->tokenizer().decode(ids, skip_special)}};
+}
+
+json::object Service::stats() const {
+    const engine::EngineStats s = engine_->stats();
+    json::object metrics;
+    for (const auto& [name, value] : backend_->metrics()) {
+        metrics[name] = value;
+    }
+    return {{"waiting", s.waiting},
+            {"running", s.running},
+            {"blocks_total", s.blocks_total},
+            {"blocks_free", s.blocks_free},
+            {"blocks_cached", s.blocks_cached},
+            {"requests", s.requests},
+            {"finished", s.finished},
+            {"cancelled", s.cancelled},
+            {"failed", s.failed},
+            {"preemptions", s.preemptions},
+            {"steps", s.steps},
+            {"prompt_tokens", s.prompt_tokens},
+            {"cached_tokens", s.cached_tokens},
+            {"generated_tokens", s.generated_tokens},
+            {"busy_seconds", s.busy_seconds},
+            {"overhead_seconds", s.overhead_seconds},
+            {"plugin", std::move(metrics)}};
+}
+
+}  // namespace gantry::runner

@@ -1,0 +1,35 @@
+#pragma once
+
+/// What the fleet tells a runner.
+
+#include <boost/json.hpp>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace gantry::runner {
+
+struct RunnerSpec {
+    std::string uid;
+    std::string model_path;
+    std::vector<std::string> plugin_dirs;
+    std::string engine;  ///< the plugin's id
+    std::string socket;  ///< path of the Unix socket to serve on
+    uint32_t threads = 1;
+    uint32_t context = 0;  ///< tokens; 0: as memory allows
+    uint32_t max_sequences = 16;
+    uint64_t memory_bytes = 0;                   ///< what it may take, all in all; 0: no limit
+    std::map<std::string, std::string> options;  ///< for the plugin
+    bool sandbox = true;
+    int parent_pid = 0;  ///< whose child it expects to be; 0: anybody's
+};
+
+boost::json::object to_json(const RunnerSpec& spec);
+/// kInvalidArgument names what is missing.
+Result<RunnerSpec> spec_from_json(std::string_view line);
+
+}  // namespace gantry::runner

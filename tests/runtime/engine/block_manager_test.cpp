@@ -1,0 +1,192 @@
+#include "runtime/engine/block_manager.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <numeric>
+#include <random>
+#include <set>
+
+namespace gantry::engine {
+namespace {
+
+std::vector<int32_t> iota(int32_t from, size_t count) {
+    std::vector<int32_t> tokens(count);
+    std::iota(tokens.begin(), tokens.end(), from);
+    return tokens;
+}
+
+/// Allocates and publishes whole blocks for a text, as a sequence that has computed it would.
+std::vector<BlockId> fill(BlockManager& blocks, std::span<const int32_t> tokens) {
+    const uint32_t size = blocks.block_size();
+    std::vector<BlockId> table;
+    for (size_t i = 0; i + size <= tokens.size(); i += size) {
+        const auto parent = table.empty() ? std::nullopt : std::optional(table.back());
+        const auto block = blocks.allocate();
+        table.push_back(blocks.publish(parent, *block, tokens.subspan(i, size)));
+    }
+    return table;
+}
+
+TEST(BlockManager, GivesOutEveryBlockOnceThenNone) {
+    BlockManager blocks(3, 4, true);
+    std::set<BlockId> seen;
+    for (int i = 0; i < 3; ++i) {
+        seen.insert(*blocks.allocate());
+    }
+    EXPECT_EQ(seen.size(), 3u);
+    EXPECT_EQ(blocks.allocate(), std::nullopt);
+    EXPECT_EQ(blocks.counts().used, 3u);
+    EXPECT_EQ(blocks.audit(), "");
+}
+
+TEST(BlockManager, FindsAReleasedTextAgain) {
+    BlockManager blocks(8, 4, true);
+    const auto text = iota(0, 12);
+    const auto table = fill(blocks, text);
+    blocks.release(table);
+    EXPECT_EQ(blocks.counts().cached, 3u);
+    EXPECT_EQ(blocks.match(text, 9), table);
+    EXPECT_EQ(blocks.match(text, 2).size(), 2u);
+    EXPECT_EQ(blocks.match(iota(0, 11), 9).size(), 2u);
+    EXPECT_TRUE(blocks.match(iota(1, 12), 9).empty());
+    blocks.reference(table);
+    EXPECT_EQ(blocks.counts().used, 3u);
+    EXPECT_EQ(blocks.audit(), "");
+}
+
+TEST(BlockManager, FindsNothingWithTheCacheOff) {
+    BlockManager blocks(8, 4, false);
+    const auto text = iota(0, 12);
+    blocks.release(fill(blocks, text));
+    EXPECT_TRUE(blocks.match(text, 9).empty());
+    EXPECT_EQ(blocks.counts().free, 8u);
+}
+
+TEST(BlockManager, EvictsTheOldestTextAndItsEndFirst) {
+    BlockManager blocks(4, 2, true);
+    const auto first = iota(0, 4);
+    const auto second = iota(50, 4);
+    blocks.release(fill(blocks, first));
+    blocks.release(fill(blocks, second));
+    ASSERT_TRUE(blocks.allocate());
+    EXPECT_EQ(blocks.match(first, 9).size(), 1u);
+    EXPECT_EQ(blocks.match(second, 9).size(), 2u);
+    ASSERT_TRUE(blocks.allocate());
+    EXPECT_EQ(blocks.match(first, 9).size(), 0u);
+    EXPECT_EQ(blocks.match(second, 9).size(), 2u);
+    EXPECT_EQ(blocks.audit(), "");
+}
+
+TEST(BlockManager, ReusingATextMakesItYoung) {
+    BlockManager blocks(4, 2, true);
+    const auto first = iota(0, 4);
+    blocks.release(fill(blocks, first));
+    blocks.release(fill(blocks, iota(50, 4)));
+    const auto again = blocks.match(first, 9);
+    blocks.reference(again);
+    blocks.release(again);
+    blocks.allocate();
+    blocks.allocate();
+    EXPECT_EQ(blocks.match(first, 9).size(), 2u);
+}
+
+TEST(BlockManager, MergesTwoCopiesOfOneText) {
+    BlockManager blocks(8, 2, true);
+    const auto text = iota(0, 4);
+    const auto first = fill(blocks, text);
+    const auto second = fill(blocks, text);
+    EXPECT_EQ(first, second);
+    EXPECT_EQ(blocks.references(first[0]), 2u);
+    EXPECT_EQ(blocks.counts().used, 2u);
+    blocks.release(first);
+    EXPECT_EQ(blocks.counts().used, 2u);
+    blocks.release(second);
+    EXPECT_EQ(blocks.counts().cached, 2u);
+    EXPECT_EQ(blocks.audit(), "");
+}
+
+TEST(BlockManager, TheSameTokensAfterAnotherBeginningAreAnotherBlock) {
+    BlockManager blocks(8, 2, true);
+    const std::vector<int32_t> first{1, 2, 9, 9};
+    const std::vector<int32_t> second{3, 4, 9, 9};
+    const auto a = fill(blocks, first);
+    const auto b = fill(blocks, second);
+    EXPECT_NE(a[1], b[1]);
+    EXPECT_EQ(blocks.match(second, 9), b);
+}
+
+TEST(BlockManager, ACollisionOfHashesNeverServesAnotherText) {
+    for (uint64_t mask : {uint64_t{0}, uint64_t{1}, uint64_t{7}}) {
+        BlockManager blocks(64, 2, true, mask);
+        std::map<std::vector<int32_t>, std::vector<BlockId>> tables;
+        for (int32_t i = 0; i < 8; ++i) {
+            std::vector<int32_t> text{i % 2, 5, i, 7, 1, 1};
+            tables[text] = fill(blocks, text);
+            ASSERT_EQ(blocks.audit(), "");
+        }
+        for (const auto& [text, table] : tables) {
+            const auto found = blocks.match(text, 9);
+            ASSERT_LE(found.size(), table.size());
+            EXPECT_TRUE(std::equal(found.begin(), found.end(), table.begin()));
+        }
+        for (const auto& [text, table] : tables) {
+            blocks.release(table);
+            ASSERT_EQ(blocks.audit(), "");
+        }
+        EXPECT_EQ(blocks.counts().used, 0u);
+    }
+}
+
+TEST(BlockManager, KeepsItsBooksThroughRandomUse) {
+    for (uint64_t seed = 0; seed < 200; ++seed) {
+        std::mt19937_64 random(seed);
+        const auto count = static_cast<uint32_t>(4 + random() % 30);
+        BlockManager blocks(count, 2, seed % 5 != 0, seed % 3 == 0 ? 15 : ~uint64_t{0});
+        std::vector<std::vector<BlockId>> tables;
+        std::map<BlockId, std::vector<int32_t>> contents;  // whole text up to and with the block, for those in use
+        for (int step = 0; step < 200; ++step) {
+            if (random() % 2 == 0 || tables.empty()) {
+                std::vector<int32_t> text;
+                for (size_t i = 0; i < 2 * (1 + random() % 6); ++i) {
+                    text.push_back(static_cast<int32_t>(random() % 2));
+                }
+                auto table = blocks.match(text, 9);
+                blocks.reference(table);
+                for (size_t i = 0; i < table.size(); ++i) {
+                    if (contents.contains(table[i])) {
+                        ASSERT_EQ(contents[table[i]],
+                                  std::vector(text.begin(), text.begin() + 2 * (static_cast<long>(i) + 1)));
+                    }
+                }
+                while (table.size() * 2 < text.size()) {
+                    const auto block = blocks.allocate();
+                    if (!block) {
+                        break;
+                    }
+                    const size_t at = table.size() * 2;
+                    const auto parent = table.empty() ? std::nullopt : std::optional(table.back());
+                    table.push_back(blocks.publish(parent, *block, std::span(text).subspan(at, 2)));
+                    contents[table.back()] = std::vector(text.begin(), text.begin() + static_cast<long>(at) + 2);
+                }
+                tables.push_back(std::move(table));
+            } else {
+                const size_t which = random() % tables.size();
+                blocks.release(tables[which]);
+                for (BlockId id : tables[which]) {
+                    if (blocks.references(id) == 0) {
+                        contents.erase(id);
+                    }
+                }
+                tables.erase(tables.begin() + static_cast<long>(which));
+            }
+            ASSERT_EQ(blocks.audit(), "") << "seed " << seed << " step " << step;
+            const auto counts = blocks.counts();
+            ASSERT_EQ(counts.free + counts.cached + counts.used, count);
+            ASSERT_EQ(blocks.available(), counts.free + counts.cached);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace gantry::engine
