@@ -317,13 +317,13 @@ namespace {
 
 /// Comment lines of at most 100 columns.
 void append_comment(std::string& out, std::string_view text) {
-    std::string line = "#";
+    std::string line(1, '#');
     while (!text.empty()) {
         const std::string_view word = text.substr(0, text.find(' '));
         text.remove_prefix(std::min(text.size(), word.size() + 1));
         if (line.size() + word.size() + 1 > 100) {
             out += line + "\n";
-            line = "#";
+            line.assign(1, '#');
         }
         line += fmt::format(" {}", word);
     }

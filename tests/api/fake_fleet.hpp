@@ -79,7 +79,7 @@ class FakeStream final : public fleet::EventStream {
     int* cancelled_;
 };
 
-class FakeFleet final : public fleet::Fleet {
+class FakeFleet : public fleet::Fleet {
   public:
     explicit FakeFleet(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 

@@ -15,6 +15,11 @@ constexpr std::array<std::string_view, 6> kRoles{"system", "developer", "user", 
 constexpr std::array<std::string_view, 6> kMedia{"image_url", "image",     "input_image",
                                                  "video_url", "audio_url", "input_audio"};
 
+void append_line(std::string& text, size_t index, const bj::string& line) {
+    text += index == 0 ? "" : "\n";
+    text += line;
+}
+
 /// The texts of a list of parts; anything but text is an error at its path.
 std::string join_parts(json::Reader& reader, const bj::array& parts, const std::string& path) {
     std::string text;
@@ -22,7 +27,7 @@ std::string join_parts(json::Reader& reader, const bj::array& parts, const std::
         const std::string here = fmt::format("{}[{}]", path, i);
         const bj::object* part = parts[i].if_object();
         if (parts[i].is_string()) {
-            text += (i == 0 ? "" : "\n") + std::string(parts[i].get_string());
+            append_line(text, i, parts[i].get_string());
             continue;
         }
         if (!part) {
@@ -42,7 +47,7 @@ std::string join_parts(json::Reader& reader, const bj::array& parts, const std::
             reader.fail(here, "must be a part of type \"text\" with a \"text\"");
             return text;
         }
-        text += (i == 0 ? "" : "\n") + std::string(found->get_string());
+        append_line(text, i, found->get_string());
     }
     return text;
 }
