@@ -53,6 +53,7 @@ size_t size_of(Mat m) { return static_cast<size_t>(m.rows) * m.cols; }
 CpuDevice::CpuDevice(const Kernels& kernels, const CpuFeatures& features, const DeviceOptions& options)
     : kernels_(kernels),
       precision_(options.precision),
+      prefill_(options.prefill),
       pool_(options.threads, options.pinned_cpus),
       products_(kernels, features, pool_, options.precision, options.prefill),
       attention_(kernels, pool_) {}
@@ -88,7 +89,7 @@ uint64_t CpuDevice::weight_bytes(const gantry_tensor_view_t& view, transformer::
 
 std::unique_ptr<transformer::Weight> CpuDevice::load_weight(const gantry_tensor_view_t& view,
                                                             transformer::WeightUse use) {
-    return std::make_unique<CpuWeight>(view, use, precision_, pool_);
+    return std::make_unique<CpuWeight>(view, use, precision_, pool_, prefill_ == Prefill::kOneDnn);
 }
 
 bool CpuDevice::supports(transformer::KvType type) const {

@@ -80,6 +80,7 @@ class CpuDevice final : public transformer::Device {
 
     const Kernels& kernels_;
     Precision precision_;
+    Prefill prefill_;
     ThreadPool pool_;
     Products products_;
     Attention attention_;

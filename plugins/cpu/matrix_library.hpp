@@ -20,22 +20,20 @@ class MatrixLibrary {
     virtual ~MatrixLibrary() = default;
 
     /// out[rows, columns] (+)= x * w^T: x is [rows, depth] and w [columns, depth], without gaps, both of `type` (fp32
-    /// or bf16); rows of out are out_stride floats apart.
+    /// or bf16).
     struct Shape {
         Element type;
         uint32_t rows;
         uint32_t columns;
         uint32_t depth;
-        size_t out_stride;
-        bool accumulate;
         auto operator<=>(const Shape&) const = default;
     };
     /// Generates the code for shapes that the next calls of multiply will have. [engine, no multiply running]
     virtual void prepare(std::span<const Shape> shapes) = 0;
 
-    /// Computes a product of a prepared shape; `bias` has one value per column, or is nullptr. Concurrent calls need
-    /// different `thread` numbers. Throws gantry::sdk::Error.
-    virtual void multiply(const Shape& shape, const void* x, const void* weights, const float* bias, float* out,
+    /// Computes a product of a prepared shape. Concurrent calls need different `thread` numbers. Throws
+    /// gantry::sdk::Error.
+    virtual void multiply(const Shape& shape, const void* x, const void* weights, const OutTile& out,
                           uint32_t thread) = 0;
 
     /// What the library calls its code for such a product ("brg:avx512_core").

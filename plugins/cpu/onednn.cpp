@@ -54,18 +54,26 @@ class OneDnn final : public MatrixLibrary {
         }
     }
 
-    void multiply(const Shape& shape, const void* x, const void* weights, const float* bias, float* out,
+    void multiply(const Shape& shape, const void* x, const void* weights, const OutTile& out,
                   uint32_t thread) override {
         hold_threads();
-        guarded(shape, [&] { run(codes_.at(shape), x, weights, out, scratch_[thread]); });
-        if (bias == nullptr) return;
+        Scratch& mine = scratch_[thread];
+        // Its best code writes rows without gaps only.
+        const size_t floats = static_cast<size_t>(shape.rows) * shape.columns;
+        if (mine.out.size() < floats) mine.out.resize(floats);
+        guarded(shape, [&] { run(codes_.at(shape), x, weights, mine); });
         for (uint32_t r = 0; r < shape.rows; ++r) {
-            for (uint32_t c = 0; c < shape.columns; ++c) out[r * shape.out_stride + c] += bias[c];
+            const float* from = mine.out.data() + static_cast<size_t>(r) * shape.columns;
+            float* to = out.data + r * out.stride;
+            for (uint32_t c = 0; c < shape.columns; ++c) {
+                const float value = from[c] + (out.bias == nullptr ? 0.0F : out.bias[c]);
+                to[c] = out.accumulate ? to[c] + value : value;
+            }
         }
     }
 
     std::string implementation(Element type, uint32_t rows, uint32_t columns, uint32_t depth) const override {
-        return make({type, rows, columns, depth, columns, false}).desc.impl_info_str();
+        return make({type, rows, columns, depth}).desc.impl_info_str();
     }
 
     std::string name() const override {
@@ -77,6 +85,7 @@ class OneDnn final : public MatrixLibrary {
     struct Scratch {
         std::vector<uint8_t> pad;
         std::vector<uint8_t> weights;
+        std::vector<float> out;
     };
 
     /// Every call to oneDNN stays on its own thread; code is made for one thread too.
@@ -99,18 +108,12 @@ class OneDnn final : public MatrixLibrary {
 
     Code make(const Shape& s) const {
         const auto type = s.type == Element::kBf16 ? memory::data_type::bf16 : memory::data_type::f32;
-        const auto stride = static_cast<memory::dim>(s.out_stride);
         const memory::dim m = s.rows, n = s.columns, d = s.depth;
         const memory::desc a({m, d}, type, memory::format_tag::ab);
         const memory::desc b({d, n}, type, memory::format_tag::any);
-        const memory::desc c({m, n}, memory::data_type::f32, memory::dims{stride, 1});
+        const memory::desc c({m, n}, memory::data_type::f32, memory::format_tag::ab);
         dnnl::primitive_attr attributes;
         attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-        if (s.accumulate) {
-            dnnl::post_ops after;
-            after.append_sum(1.0F);
-            attributes.set_post_ops(after);
-        }
         Code code{describe(engine_, a, b, c, attributes), {}, {{d, n}, type, memory::format_tag::ba}, {}};
         code.run = matmul(code.desc);
         if (code.desc.weights_desc() != code.rows) {
@@ -120,7 +123,7 @@ class OneDnn final : public MatrixLibrary {
         return code;
     }
 
-    void run(const Code& code, const void* x, const void* weights, float* out, Scratch& mine) const {
+    void run(const Code& code, const void* x, const void* weights, Scratch& mine) const {
         dnnl::stream stream(engine_);
         memory rows(code.rows, engine_, const_cast<void*>(weights));
         memory blocks = rows;
@@ -134,7 +137,7 @@ class OneDnn final : public MatrixLibrary {
         code.run.execute(stream,
                          {{DNNL_ARG_SRC, memory(code.desc.src_desc(), engine_, const_cast<void*>(x))},
                           {DNNL_ARG_WEIGHTS, blocks},
-                          {DNNL_ARG_DST, memory(code.desc.dst_desc(), engine_, out)},
+                          {DNNL_ARG_DST, memory(code.desc.dst_desc(), engine_, mine.out.data())},
                           {DNNL_ARG_SCRATCHPAD, memory(code.desc.scratchpad_desc(), engine_, mine.pad.data())}});
         stream.wait();
     }

@@ -195,7 +195,7 @@ const void* Products::library_weights(const CpuWeight& weight, uint64_t first, u
 MatrixLibrary::Shape Products::library_shape(const Task& task, Mat x) const {
     const auto columns = static_cast<uint32_t>(own(task.out->weight).rows());
     const uint32_t count = std::min(task.end * kPanelRows, columns) - task.begin * kPanelRows;
-    return {library_type_, x.rows, count, x.cols, columns, task.out->accumulate};
+    return {library_type_, x.rows, count, x.cols};
 }
 
 void Products::library_product(const Task& task, Mat x, uint32_t thread) {
@@ -203,9 +203,10 @@ void Products::library_product(const Task& task, Mat x, uint32_t thread) {
     const float* bias = bias_of(*task.out);
     const uint32_t column = task.begin * kPanelRows;
     const MatrixLibrary::Shape shape = library_shape(task, x);
-    library_->multiply(shape, library_type_ == Element::kBf16 ? static_cast<const void*>(narrow_.data()) : x.data,
-                       library_weights(weight, column, shape.columns, thread),
-                       bias == nullptr ? nullptr : bias + column, task.out->out.data + column, thread);
+    const OutTile out{task.out->out.data + column, weight.rows(), bias == nullptr ? nullptr : bias + column,
+                      task.out->accumulate};
+    const void* rows = library_type_ == Element::kBf16 ? static_cast<const void*>(narrow_.data()) : x.data;
+    library_->multiply(shape, rows, library_weights(weight, column, shape.columns, thread), out, thread);
 }
 
 std::string Products::plan() const {

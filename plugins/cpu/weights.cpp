@@ -41,7 +41,8 @@ bool becomes_packed(int32_t dtype, WeightUse use, Precision precision) {
 
 }  // namespace
 
-CpuWeight::CpuWeight(const gantry_tensor_view_t& view, WeightUse use, Precision precision, ThreadPool& pool)
+CpuWeight::CpuWeight(const gantry_tensor_view_t& view, WeightUse use, Precision precision, ThreadPool& pool,
+                     bool keeps_rows)
     : dtype_(view.dtype), data_(static_cast<const std::byte*>(view.data)) {
     const Shape shape = shape_of(view, use);
     rows_ = shape.rows;
@@ -61,7 +62,7 @@ CpuWeight::CpuWeight(const gantry_tensor_view_t& view, WeightUse use, Precision 
     }
     if (!becomes_packed(dtype_, use, precision)) return;
     pack_ = pack_of(dtype_);
-    reads_file_ = use == WeightUse::kEmbeddingAndLinear;
+    reads_file_ = keeps_rows || use == WeightUse::kEmbeddingAndLinear;
     const auto depth = static_cast<uint32_t>(cols_);
     panel_bytes_ = pack_layout(*pack_).panel_bytes(depth / kBlock);
     packed_ = Pages(packed_bytes(*pack_, rows_, depth));

@@ -23,8 +23,10 @@ enum class Precision {
 /// fp32 (then they stay too and are decoded as they are used). Vectors become fp32.
 class CpuWeight final : public transformer::Weight {
   public:
-    /// The view's data outlives the weight. Throws gantry::sdk::Error for a shape or size that cannot be.
-    CpuWeight(const gantry_tensor_view_t& view, transformer::WeightUse use, Precision precision, ThreadPool& pool);
+    /// The view's data outlives the weight. `keeps_rows`: products may read the file's rows of packed weights as well.
+    /// Throws gantry::sdk::Error for a shape or size that cannot be.
+    CpuWeight(const gantry_tensor_view_t& view, transformer::WeightUse use, Precision precision, ThreadPool& pool,
+              bool keeps_rows = false);
 
     uint64_t rows() const override { return rows_; }
     uint64_t cols() const override { return cols_; }
