@@ -296,9 +296,15 @@ class PercentFormatter {
             case 'G':
                 return real(p, v);
             default:
-                raise_value("unsupported format character '" + std::string(1, p.type) + "' at index " +
-                            std::to_string(utf8_length(pattern_.substr(0, pos_ - 1))));
+                raise_unsupported();
         }
+    }
+
+    [[noreturn]] void raise_unsupported() const {
+        size_t end = pos_ - 1;
+        utf8_next(pattern_, end);
+        raise_value(words({"unsupported format character '", pattern_.substr(pos_ - 1, end - pos_ + 1), "' at index ",
+                           std::to_string(utf8_length(pattern_.substr(0, pos_ - 1)))}));
     }
 
     static std::string padded(const Percent& p, const std::string& sign, const std::string& body, bool zeros) {

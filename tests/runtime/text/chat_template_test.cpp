@@ -153,6 +153,7 @@ TEST(ChatTemplate, ARefusalCarriesTheTemplatesWordsAndItsLine) {
 TEST(ChatTemplate, InvalidUtf8IsRefusedInTheSourceAndReplacedInVariables) {
     EXPECT_FALSE(ChatTemplate::compile("a\xff"));
     EXPECT_EQ(rendered("{{ x }}", {{"x", "a\xff\xc3"}}), "a\uFFFD\uFFFD");
+    EXPECT_EQ(refused("{{ '%é' % 1 }}"), "unsupported format character 'é' at index 1");
 }
 
 TEST(ChatTemplate, IntegersAreExactTo128BitsAndNeverWrap) {
