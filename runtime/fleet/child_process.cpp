@@ -127,7 +127,9 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(asio::any_io_executor 
     for (size_t i = 0; i < pipes.size(); ++i) {
         ::posix_spawn_file_actions_adddup2(&files.actions, ends[i].theirs.fd, pipes[i].child_fd);
     }
-    const auto asked = [&](int fd) { return std::ranges::any_of(pipes, [&](const PipeSpec& p) { return p.child_fd == fd; }); };
+    const auto asked = [&](int fd) {
+        return std::ranges::any_of(pipes, [&](const PipeSpec& p) { return p.child_fd == fd; });
+    };
     if (asked(STDERR_FILENO) && !asked(STDOUT_FILENO)) {
         // What a library prints (oneDNN's verbose lines, say) belongs into the log.
         ::posix_spawn_file_actions_adddup2(&files.actions, STDERR_FILENO, STDOUT_FILENO);
