@@ -48,13 +48,13 @@ class Answer:
 class Server:
     """`gantry serve` with its own state, ended (and its runners with it) on exit."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, **variables):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.home = tempfile.TemporaryDirectory(prefix="gantry-e2e-")
         env = dict(os.environ, XDG_DATA_HOME=self.home.name + "/data", XDG_RUNTIME_DIR=self.home.name,
                    XDG_STATE_HOME=self.home.name + "/state", XDG_CONFIG_HOME=self.home.name + "/config",
-                   HF_HOME=self.home.name + "/hf")
+                   HF_HOME=self.home.name + "/hf", **variables)
         self.log = open(self.home.name + "/server.log", "w+")
         self.process = subprocess.Popen([GANTRY, "serve", "--port", str(self.port), *flags], env=env,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
@@ -102,6 +102,9 @@ class Server:
                     if data == b"[DONE]":
                         return
                     yield json.loads(data)
+
+    def log_text(self):
+        return pathlib.Path(self.log.name).read_text()
 
     def close(self):
         if self.process.poll() is None:

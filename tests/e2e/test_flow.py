@@ -1,7 +1,8 @@
 """The main job over plain HTTP: launch two models, list, chat with both at once, stop one while the other streams."""
+import pathlib
 import threading
 
-from harness import Server, text_of
+from harness import Server, alive, text_of, wait_for
 
 
 def test_two_models_stream_at_once_and_one_stops_while_the_other_goes_on(server):
@@ -62,6 +63,17 @@ def test_the_server_ends_cleanly_on_sigterm_with_models_launched():
     with Server() as s:
         s.launch("x")
         pid = s.models()["x"]["pid"]
-    from harness import alive
     assert s.process.returncode == 0
     assert not alive(pid)
+
+
+def test_a_long_prompt_reaches_onednn_with_the_best_instructions():
+    with Server(ONEDNN_VERBOSE="1") as s:
+        s.launch("prefill", engine="cpu", engine_options={"prefill": "onednn"})
+        if "oneDNN" not in s.models()["prefill"]["plan"]:
+            return  # built without oneDNN: the plan says so
+        assert s.chat("prefill", "How do I launch a model? " * 60, max_tokens=1).status == 200
+        lines = wait_for(lambda: [x for x in s.log_text().splitlines() if "exec,cpu,matmul" in x], what="oneDNN's report")
+        assert not [x for x in lines if "ref" in x.split(",")[4]], lines[0]
+        if "avx512f" in pathlib.Path("/proc/cpuinfo").read_text():
+            assert all("avx512" in x for x in lines), lines[0]
