@@ -7,12 +7,11 @@ range of the single ratios. Figures swing with the machine; ratios of one run ar
 import argparse
 import http.client
 import json
-import os
 import pathlib
+import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -55,17 +54,23 @@ def start_up(runs=7):
 
 
 def request_latency(port, body, count=400):
-    """Median milliseconds of one-token requests on a kept-alive connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    data, times = json.dumps(body), []
-    for i in range(count + 50):
-        start = time.perf_counter()
-        connection.request("POST", "/v1/completions", data, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status == 200
-        if i >= 50:
-            times.append((time.perf_counter() - start) * 1e3)
+    """Median milliseconds of one-token requests on a kept-alive connection; a bare socket, so that the client costs little."""
+    data, times = json.dumps(body).encode(), []
+    request = (f"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+               f"Content-Length: {len(data)}\r\n\r\n").encode() + data
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for i in range(count + 50):
+            start = time.perf_counter()
+            s.sendall(request)
+            answer = s.recv(65536)
+            head, _, rest = answer.partition(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+            while len(rest) < length:
+                rest += s.recv(65536)
+            assert head.startswith(b"HTTP/1.1 200")
+            if i >= 50:
+                times.append((time.perf_counter() - start) * 1e3)
     return statistics.median(times)
 
 

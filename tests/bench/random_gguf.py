@@ -3,8 +3,8 @@
 
     random_gguf.py --shape qwen2.5-0.5b --type q8_0 --out FILE
 
-Speed does not depend on the values; the text that such a model writes is noise. The tokenizer is a byte-level BPE without
-merges: 256 bytes, fillers up to the vocabulary's size, and the three ChatML tokens. Both engines read the same file.
+Speed does not depend on the values; the text that such a model writes is noise. The tokenizer is a byte-level BPE with one
+merge: 256 bytes, one pair, fillers up to the vocabulary's size, and the three ChatML tokens. Both engines read the same file.
 """
 import argparse
 
@@ -57,7 +57,7 @@ def main():
     w.add_rope_freq_base(base)
     w.add_vocab_size(vocab)
 
-    tokens = byte_tokens()
+    tokens = byte_tokens() + ["ab"]
     tokens += [f"<unused{i}>" for i in range(vocab - len(tokens) - len(SPECIALS))] + SPECIALS
     w.add_tokenizer_model("gpt2")
     w.add_tokenizer_pre("qwen2")
