@@ -13,7 +13,7 @@ setup:           ## install what building needs (asks for sudo when not root)
 	@packaging/setup.sh build
 
 build: setup     ## build the program: build/release/bin/gantry, its plugins beside it
-	@cmake --preset release -DGANTRY_TESTS=OFF $(CMAKE_ARGS) >/dev/null
+	@cmake --preset release -DGANTRY_TESTS=OFF -DGANTRY_BENCH=OFF $(CMAKE_ARGS) >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 
 run: build       ## build, start a server, launch the demo model and chat with it (MODEL=..., PROMPT=...)
@@ -23,7 +23,7 @@ test: test-release test-asan test-tsan ## all set-up, then every test: release, 
 
 test-release: build/venv/.ready
 	@packaging/setup.sh build test
-	@cmake --preset release -DGANTRY_TESTS=ON $(CMAKE_ARGS) >/dev/null
+	@cmake --preset release -DGANTRY_TESTS=ON -DGANTRY_BENCH=OFF $(CMAKE_ARGS) >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 	ctest --preset release -j $(JOBS) $(CTEST_ARGS)
 
@@ -49,13 +49,13 @@ fuzz:            ## every fuzzer for FUZZ_SECONDS (default 60) under ASan+UBSan
 
 bench:           ## speed and memory, ours against the peer's in one run
 	@packaging/setup.sh build test bench
-	@cmake --preset release -DGANTRY_BENCH=ON $(CMAKE_ARGS) >/dev/null
+	@cmake --preset release -DGANTRY_TESTS=ON -DGANTRY_BENCH=ON $(CMAKE_ARGS) >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 	tests/bench/run.sh
 
 package:         ## .deb, .rpm and .tar.zst in dist/
 	@packaging/setup.sh build package
-	@cmake --preset release -DGANTRY_TESTS=OFF $(CMAKE_ARGS) >/dev/null
+	@cmake --preset release -DGANTRY_TESTS=OFF -DGANTRY_BENCH=OFF $(CMAKE_ARGS) >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 	@cd build/release && for g in DEB RPM TZST; do cpack -G $$g >/dev/null || exit 1; done
 	@ls -l dist
@@ -67,7 +67,7 @@ format:          ## clang-format the sources in place
 lint:            ## clang-format check and clang-tidy
 	@packaging/setup.sh build test lint
 	@git ls-files '*.cpp' '*.hpp' '*.h' '*.c' | xargs clang-format-14 --dry-run -Werror
-	@cmake --preset release -DGANTRY_TESTS=ON $(CMAKE_ARGS) >/dev/null
+	@cmake --preset release -DGANTRY_TESTS=ON -DGANTRY_BENCH=OFF $(CMAKE_ARGS) >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 	@git ls-files '*.cpp' | grep -v '^tests/' | xargs -P $(JOBS) -n 4 clang-tidy-14 -p build/release --quiet
 
