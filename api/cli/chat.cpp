@@ -23,7 +23,8 @@ Result<json::object> sampling(const Arguments& args) {
             double x = 0;
             const auto [end, ec] = std::from_chars(text->data(), text->data() + text->size(), x);
             if (ec != std::errc{} || end != text->data() + text->size()) {
-                return Error{Code::kInvalidArgument, "--" + std::string(option) + " takes a number, not \"" + *text + "\""};
+                return Error{Code::kInvalidArgument,
+                             "--" + std::string(option) + " takes a number, not \"" + *text + "\""};
             }
             out[field] = x;
         }

@@ -21,8 +21,7 @@ namespace {
 namespace json = boost::json;
 
 Result<registry::ModelManifest> open_model(const std::string& reference) {
-    GANTRY_TRY(const auto registry,
-               registry::Registry::open({paths::share_dir(), registry::HfCache::default_hub()}));
+    GANTRY_TRY(const auto registry, registry::Registry::open({paths::share_dir(), registry::HfCache::default_hub()}));
     GANTRY_TRY(const auto model, registry.resolve(reference));
     return registry::load_manifest(model.path);
 }
@@ -89,7 +88,8 @@ Result<std::chrono::sys_seconds> parse_now(const json::value& value) {
     std::tm tm{};
     if (value.is_string()) {
         std::istringstream in(json::value_to<std::string>(value));
-        in >> std::get_time(&tm, value.as_string().find('T') == std::string_view::npos ? "%Y-%m-%d %H:%M:%S" : "%Y-%m-%dT%H:%M:%S");
+        in >> std::get_time(&tm, value.as_string().find('T') == std::string_view::npos ? "%Y-%m-%d %H:%M:%S"
+                                                                                       : "%Y-%m-%dT%H:%M:%S");
         if (!in.fail()) {
             return std::chrono::sys_seconds(std::chrono::seconds(::timegm(&tm)));
         }
@@ -185,7 +185,8 @@ int cmd_template(const Arguments& args) {
     boost::system::error_code ec;
     auto value = json::parse(*file, ec);
     if (ec || !value.is_object()) {
-        return fail({Code::kInvalidArgument, args.operands[0] + " is not a JSON object" + (ec ? ": " + ec.message() : "")});
+        return fail(
+            {Code::kInvalidArgument, args.operands[0] + " is not a JSON object" + (ec ? ": " + ec.message() : "")});
     }
     auto& variables = value.as_object();
     std::string source;

@@ -52,8 +52,9 @@ int cmd_launch(const Arguments& args) {
     if (const auto q = args.value("quantization")) {
         launch["quantization"] = *q;
     }
-    for (const auto& [option, field] : {std::pair{"context", "context_length"},
-                                        std::pair{"max-sequences", "max_num_seqs"}, std::pair{"threads", "n_threads"}}) {
+    for (const auto& [option, field] :
+         {std::pair{"context", "context_length"}, std::pair{"max-sequences", "max_num_seqs"},
+          std::pair{"threads", "n_threads"}}) {
         if (args.has(option)) {
             const auto n = args.number(option, 0, 1, 1L << 30);
             if (!n) {

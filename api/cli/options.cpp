@@ -64,9 +64,9 @@ Result<long> Arguments::number(std::string_view option, long fallback, long min,
     long n = 0;
     const auto [end, ec] = std::from_chars(text->data(), text->data() + text->size(), n);
     if (ec != std::errc{} || end != text->data() + text->size() || n < min || n > max) {
-        return Error{Code::kInvalidArgument,
-                     "--" + std::string(option) + " takes a whole number from " + std::to_string(min) + " to " +
-                         std::to_string(max) + ", not \"" + *text + "\""};
+        return Error{Code::kInvalidArgument, "--" + std::string(option) + " takes a whole number from " +
+                                                 std::to_string(min) + " to " + std::to_string(max) + ", not \"" +
+                                                 *text + "\""};
     }
     return n;
 }
@@ -143,8 +143,8 @@ Result<Arguments> parse(const Command& command, std::span<char* const> args) {
         } else if (i + 1 < args.size()) {
             out.add(option->name, args[++i]);
         } else {
-            return Error{Code::kInvalidArgument, "--" + std::string(option->name) + " needs a value (" +
-                                                     std::string(option->argument) + ")"};
+            return Error{Code::kInvalidArgument,
+                         "--" + std::string(option->name) + " needs a value (" + std::string(option->argument) + ")"};
         }
     }
     if (!out.has("help") &&

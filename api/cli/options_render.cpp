@@ -64,8 +64,9 @@ std::string overview() {
             out += "  " + padded(std::string(c.name), 12) + std::string(c.summary) + "\n";
         }
     }
-    out += "\nA first chat:  gantry run gantry-demo \"What is Gantry?\"\n"
-           "More on each:  gantry help COMMAND\n";
+    out +=
+        "\nA first chat:  gantry run gantry-demo \"What is Gantry?\"\n"
+        "More on each:  gantry help COMMAND\n";
     return out;
 }
 
@@ -89,9 +90,10 @@ std::string manual_page(const Command* command) {
                            [](char ch) { return ch >= 'a' && ch <= 'z' ? static_cast<char>(ch - 32) : ch; });
     std::string out = ".TH " + upper + " 1 \"\" \"gantry " + std::string(kVersion) + "\" \"Gantry\"\n";
     if (command == nullptr) {
-        out += ".SH NAME\ngantry \\- launches and serves AI models\n.SH SYNOPSIS\n.B gantry\nCOMMAND [options] ...\n"
-               ".SH DESCRIPTION\nGantry keeps a registry of models, launches several at once, each in a process of "
-               "its own, on the backend plugin that fits, and serves them over HTTP.\n.SH COMMANDS\n";
+        out +=
+            ".SH NAME\ngantry \\- launches and serves AI models\n.SH SYNOPSIS\n.B gantry\nCOMMAND [options] ...\n"
+            ".SH DESCRIPTION\nGantry keeps a registry of models, launches several at once, each in a process of "
+            "its own, on the backend plugin that fits, and serves them over HTTP.\n.SH COMMANDS\n";
         for (const auto& c : commands()) {
             if (!c.hidden) {
                 out += ".TP\n.B " + roff(c.name) + "\n" + roff(c.summary) + " See gantry\\-" + roff(c.name) + "(1).\n";
@@ -106,8 +108,9 @@ std::string manual_page(const Command* command) {
         }
         out += ".SH OPTIONS\n" + roff_options(command->options) + roff_options(common_options());
     }
-    out += ".SH EXIT STATUS\n0 on success, 1 when the command failed, 2 when it was called wrongly.\n"
-           ".SH ENVIRONMENT\nGANTRY_SERVER names the server; GANTRY_SECTION_KEY overrides a key of gantry.toml.\n";
+    out +=
+        ".SH EXIT STATUS\n0 on success, 1 when the command failed, 2 when it was called wrongly.\n"
+        ".SH ENVIRONMENT\nGANTRY_SERVER names the server; GANTRY_SECTION_KEY overrides a key of gantry.toml.\n";
     return out;
 }
 
@@ -129,17 +132,20 @@ Result<std::string> completion_script(std::string_view shell) {
     };
     if (shell == "bash" || shell == "zsh") {
         std::string out = shell == "zsh" ? "#compdef gantry\nautoload -U +X bashcompinit && bashcompinit\n" : "";
-        out += "_gantry() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words=\n"
-               "  if [ \"$COMP_CWORD\" = 1 ]; then\n    words=\"" + names + "\"\n  else\n    case ${COMP_WORDS[1]} in\n";
+        out +=
+            "_gantry() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words=\n"
+            "  if [ \"$COMP_CWORD\" = 1 ]; then\n    words=\"" +
+            names + "\"\n  else\n    case ${COMP_WORDS[1]} in\n";
         for (const auto& c : commands()) {
             if (!c.hidden) {
                 out += "      " + std::string(c.name) + ") words=\"" + long_options(c) + "\" ;;\n";
             }
         }
-        out += "    esac\n    case ${COMP_WORDS[1]} in\n"
-               "      run|launch|show) [ \"${cur#-}\" = \"$cur\" ] && COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
-               "      stop) [ \"${cur#-}\" = \"$cur\" ] && words=\"$words $(gantry ps -q 2>/dev/null)\" ;;\n"
-               "    esac\n  fi\n  COMPREPLY+=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _gantry gantry\n";
+        out +=
+            "    esac\n    case ${COMP_WORDS[1]} in\n"
+            "      run|launch|show) [ \"${cur#-}\" = \"$cur\" ] && COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
+            "      stop) [ \"${cur#-}\" = \"$cur\" ] && words=\"$words $(gantry ps -q 2>/dev/null)\" ;;\n"
+            "    esac\n  fi\n  COMPREPLY+=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _gantry gantry\n";
         return out;
     }
     if (shell == "fish") {

@@ -31,4 +31,16 @@ inline size_t utf8_length(std::string_view text) {
     return bad ? 0 : length;
 }
 
+/// Whether all of `text` is well-formed UTF-8.
+inline bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const size_t length = utf8_length(text);
+        if (length == 0) {
+            return false;
+        }
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
 }  // namespace gantry::engine

@@ -120,7 +120,8 @@ TEST(Architecture, PluginsAndSdkSeeNothingButTheSdk) {
                 << file << " includes " << include;
         }
         for (const auto& [file, include] : includes(kRoot / folder, kAngled)) {
-            EXPECT_FALSE(include.starts_with("boost/") || include.starts_with("spdlog/")) << file << " includes " << include;
+            EXPECT_FALSE(include.starts_with("boost/") || include.starts_with("spdlog/"))
+                << file << " includes " << include;
         }
     }
 }

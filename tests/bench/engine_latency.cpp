@@ -1,5 +1,5 @@
-/// engine_latency MODEL [PLUGIN]: prints the median milliseconds of a one-token request when the engine is called directly,
-/// without server, runner, socket or JSON. The bench subtracts it from the same request over HTTP.
+/// engine_latency MODEL [PLUGIN]: prints the median milliseconds of a one-token request when the engine is called
+/// directly, without server, runner, socket or JSON. The bench subtracts it from the same request over HTTP.
 
 #include <algorithm>
 #include <chrono>
@@ -35,7 +35,8 @@ Status run(const std::string& model_path, const std::string& plugin_id) {
     spec.max_logit_rows = 16;
     spec.max_context = 2048;
     std::string plan;
-    GANTRY_TRY(auto model, backend->load_causal(shared, spec, [](auto, auto, auto) { return true; }, plan));
+    GANTRY_TRY(auto model, backend->load_causal(
+                               shared, spec, [](auto, auto, auto) { return true; }, plan));
     engine::EngineOptions options;
     options.eos_ids = shared->generation.eos_token_ids;
     engine::Engine engine(std::move(model), tokenizer, options);
@@ -60,7 +61,8 @@ Status run(const std::string& model_path, const std::string& plugin_id) {
         }));
         done.get_future().wait();
         if (i >= kWarmUp) {
-            times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+            times.push_back(
+                std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
         }
     }
     std::ranges::nth_element(times, times.begin() + kRuns / 2);

@@ -1,4 +1,5 @@
-/// The whole way of a model: file -> registry -> plugin host -> plugin -> logits, against transformers and between formats.
+/// The whole way of a model: file -> registry -> plugin host -> plugin -> logits, against transformers and between
+/// formats.
 
 #include <gtest/gtest.h>
 
@@ -54,8 +55,9 @@ class FileModel {
             spec.options["precision"] = "fp32";
         }
         std::string plan;
-        auto model = backend_->load_causal(std::make_shared<const registry::ModelManifest>(std::move(*manifest)), spec,
-                                           [](auto, auto, auto) { return true; }, plan);
+        auto model = backend_->load_causal(
+            std::make_shared<const registry::ModelManifest>(std::move(*manifest)), spec,
+            [](auto, auto, auto) { return true; }, plan);
         if (!model) {
             ADD_FAILURE() << model.error().text();
             return;

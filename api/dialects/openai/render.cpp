@@ -4,8 +4,9 @@
 
 #include <algorithm>
 
-#include "api/dialects/json_text.hpp"
 #include "base/http/error_response.hpp"
+#include "runtime/engine/json_text.hpp"
+#include "runtime/engine/utf8.hpp"
 
 namespace gantry::dialects::openai {
 
@@ -38,7 +39,7 @@ std::string_view finish_text(engine::FinishReason reason) {
 }  // namespace
 
 std::string token_text(const std::string& bytes) {
-    if (is_utf8(bytes)) {
+    if (engine::is_utf8(bytes)) {
         return bytes;
     }
     std::string out = "bytes:";
@@ -121,10 +122,10 @@ bj::object render_whole(const Call& call, const AnswerHead& head, const std::vec
 ChunkWriter::ChunkWriter(const Call& call, AnswerHead head)
     : chat_(call.chat), logprobs_(call.logprobs), role_sent_(call.answers()), text_offset_(call.answers()) {
     prefix_ = "data: {\"id\":";
-    append_json_string(prefix_, head.id);
+    engine::append_json_string(head.id, prefix_);
     prefix_ += chat_ ? ",\"object\":\"chat.completion.chunk\"" : ",\"object\":\"text_completion\"";
     prefix_ += fmt::format(",\"created\":{},\"model\":", head.created);
-    append_json_string(prefix_, head.model);
+    engine::append_json_string(head.model, prefix_);
     prefix_ += ",\"choices\":[";
 }
 
@@ -153,11 +154,11 @@ std::string ChunkWriter::delta(uint32_t index, const engine::Delta& delta) {
     std::string body;
     if (chat_) {
         body = role_sent_.at(index) ? "\"delta\":{\"content\":" : "\"delta\":{\"role\":\"assistant\",\"content\":";
-        append_json_string(body, delta.text);
+        engine::append_json_string(delta.text, body);
         body += '}';
     } else {
         body = "\"text\":";
-        append_json_string(body, delta.text);
+        engine::append_json_string(delta.text, body);
     }
     role_sent_.at(index) = true;
     std::string logprobs;
