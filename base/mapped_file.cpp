@@ -33,7 +33,8 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
     }
     if (st.st_size == 0) {
         ::close(fd);
-        return Error{Code::kDataLoss, path.string() + " is empty", "the download may have been cut off; fetch it again"};
+        return Error{Code::kDataLoss, path.string() + " is empty",
+                     "the download may have been cut off; fetch it again"};
     }
     const auto size = static_cast<size_t>(st.st_size);
     void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);

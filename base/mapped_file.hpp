@@ -13,7 +13,8 @@ namespace gantry {
 /// Owns one mapping; unmapped on destruction. Immutable, so any thread may read it.
 class MappedFile {
   public:
-    /// Maps the whole file. Fails with kNotFound, kPermissionDenied, or kDataLoss for an empty file; each names the path.
+    /// Maps the whole file. Fails with kNotFound, kPermissionDenied, or kDataLoss for an empty file; each names the
+    /// path.
     static Result<MappedFile> open(const std::filesystem::path& path);
 
     MappedFile(MappedFile&& other) noexcept;

@@ -43,9 +43,7 @@ Code code_from_name(std::string_view name) {
     return Code::kInternal;
 }
 
-Error Error::in(std::string_view context) const {
-    return Error{code, std::string(context) + ": " + message, hint};
-}
+Error Error::in(std::string_view context) const { return Error{code, std::string(context) + ": " + message, hint}; }
 
 std::string Error::text() const { return hint.empty() ? message : message + " (" + hint + ")"; }
 

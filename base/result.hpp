@@ -45,8 +45,7 @@ struct Error {
     std::string hint;
 
     Error() = default;
-    Error(Code c, std::string m, std::string h = {})
-        : code(c), message(std::move(m)), hint(std::move(h)) {}
+    Error(Code c, std::string m, std::string h = {}) : code(c), message(std::move(m)), hint(std::move(h)) {}
 
     /// The same error with "context: " before its message.
     [[nodiscard]] Error in(std::string_view context) const;
@@ -84,15 +83,15 @@ inline Status ok() { return Status{boost::system::in_place_value}; }
     decl = std::move(*tmp)
 
 /// `GANTRY_CHECK_OK(f());` returns f()'s error, if any.
-#define GANTRY_CHECK_OK(expr)              \
-    do {                                   \
+#define GANTRY_CHECK_OK(expr)                  \
+    do {                                       \
         if (auto status_ = (expr); !status_) { \
-            return status_.error();        \
-        }                                  \
+            return status_.error();            \
+        }                                      \
     } while (false)
-#define GANTRY_CO_CHECK_OK(expr)           \
-    do {                                   \
+#define GANTRY_CO_CHECK_OK(expr)               \
+    do {                                       \
         if (auto status_ = (expr); !status_) { \
-            co_return status_.error();     \
-        }                                  \
+            co_return status_.error();         \
+        }                                      \
     } while (false)

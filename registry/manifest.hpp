@@ -20,8 +20,8 @@
 namespace gantry::registry {
 
 /// A hyperparameter's value. Names are canonical: see docs/sdk/vocabulary.md.
-using HyperValue =
-    std::variant<int64_t, double, bool, std::string, std::vector<int64_t>, std::vector<double>, std::vector<std::string>>;
+using HyperValue = std::variant<int64_t, double, bool, std::string, std::vector<int64_t>, std::vector<double>,
+                                std::vector<std::string>>;
 
 /// One tensor; `dtype` is GANTRY_DTYPE_* of <gantry/abi.h>, shape row-major (last dimension fastest, [out, in]).
 struct TensorEntry {
@@ -44,8 +44,8 @@ struct TokenizerGguf {
     std::string model;  ///< "gpt2", "llama", "t5", "bert"
     std::string pre;    ///< pre-tokenizer name, "llama-bpe", "qwen2", ... ("" where absent)
     std::vector<std::string> tokens;
-    std::vector<float> scores;     ///< may be empty
-    std::vector<int32_t> types;    ///< ggml token types; may be empty
+    std::vector<float> scores;   ///< may be empty
+    std::vector<int32_t> types;  ///< ggml token types; may be empty
     std::vector<std::string> merges;
     std::optional<int32_t> bos, eos, eot, unk, pad, sep, cls, mask;
     std::optional<bool> add_bos, add_eos, add_space_prefix, remove_extra_whitespaces;

@@ -58,11 +58,12 @@ std::span<const Option> common_options();
 std::span<const Command> commands();
 const Command* find_command(std::string_view name);
 
-/// Parses what follows the command's name. Unknown options and wrong counts give kInvalidArgument with the nearest name.
+/// Parses what follows the command's name. Unknown options and wrong counts give kInvalidArgument with the nearest
+/// name.
 Result<Arguments> parse(const Command& command, std::span<char* const> args);
 
-std::string overview();                         ///< `gantry help`
-std::string help(const Command& command);       ///< `gantry help COMMAND`
+std::string overview();                           ///< `gantry help`
+std::string help(const Command& command);         ///< `gantry help COMMAND`
 std::string manual_page(const Command* command);  ///< roff; nullptr: gantry(1) itself
 /// "bash", "zsh" or "fish".
 Result<std::string> completion_script(std::string_view shell);

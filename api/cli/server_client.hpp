@@ -33,7 +33,8 @@ class ServerClient {
 
     /// POSTs and hands over the data of each server-sent event until [DONE]. Ctrl-C stops the answer and gives
     /// kCancelled. `on_data` returning false stops too.
-    Status stream(std::string target, const boost::json::value& body, const std::function<bool(std::string_view)>& on_data);
+    Status stream(std::string target, const boost::json::value& body,
+                  const std::function<bool(std::string_view)>& on_data);
 
     /// Whether a server answers.
     bool alive();
@@ -57,7 +58,8 @@ class OwnServer {
     int death_fd_ = -1;
 };
 
-/// Launches `model` (unless it runs already under that name) and waits until it is ready, with progress. Returns the uid.
+/// Launches `model` (unless it runs already under that name) and waits until it is ready, with progress. Returns the
+/// uid.
 Result<std::string> ensure_launched(ServerClient& client, boost::json::object launch, bool quiet, bool reuse);
 
 }  // namespace gantry::cli

@@ -27,8 +27,8 @@ int fail(const Error& error);
 /// Columns, aligned; the first row is the head.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
-/// One line on standard error that redraws itself: "loading  [#####.....]  45 %  0.3/0.7 GiB". Silent when standard error
-/// is no terminal or `quiet`.
+/// One line on standard error that redraws itself: "loading  [#####.....]  45 %  0.3/0.7 GiB". Silent when standard
+/// error is no terminal or `quiet`.
 class ProgressLine {
   public:
     explicit ProgressLine(bool quiet);

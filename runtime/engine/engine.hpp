@@ -25,11 +25,11 @@ struct EngineRequest {
 };
 
 struct EngineOptions {
-    uint32_t step_tokens = 0;        ///< token budget of one step; 0: the model's max_step_tokens
-    uint32_t queue_limit = 1024;     ///< waiting requests; more get kResourceExhausted
+    uint32_t step_tokens = 0;     ///< token budget of one step; 0: the model's max_step_tokens
+    uint32_t queue_limit = 1024;  ///< waiting requests; more get kResourceExhausted
     bool prefix_cache = true;
-    std::vector<int32_t> eos_ids;    ///< the model's end tokens
-    GenerateRequest defaults;        ///< only `sampling` is read: the publisher's values
+    std::vector<int32_t> eos_ids;  ///< the model's end tokens
+    GenerateRequest defaults;      ///< only `sampling` is read: the publisher's values
 };
 
 struct EngineStats {

@@ -31,15 +31,15 @@ struct TokenInput {
 
 /// How the next token is drawn. Unset fields take the model publisher's value, then the default in the comment.
 struct SamplingParams {
-    std::optional<double> temperature;  ///< >= 0; default 1 (0: greedy)
-    std::optional<int64_t> top_k;       ///< 0 or -1: off (default)
-    std::optional<double> top_p;        ///< (0, 1]; default 1
-    std::optional<double> min_p;        ///< [0, 1]; default 0
+    std::optional<double> temperature;         ///< >= 0; default 1 (0: greedy)
+    std::optional<int64_t> top_k;              ///< 0 or -1: off (default)
+    std::optional<double> top_p;               ///< (0, 1]; default 1
+    std::optional<double> min_p;               ///< [0, 1]; default 0
     std::optional<double> repetition_penalty;  ///< > 0; default 1; over prompt and answer
-    double frequency_penalty = 0;       ///< [-2, 2]; over the answer
-    double presence_penalty = 0;        ///< [-2, 2]; over the answer
-    std::map<int32_t, double> logit_bias;  ///< token id -> added to its logit, [-100, 100]
-    std::optional<uint64_t> seed;       ///< same seed, prompt and model: same answer
+    double frequency_penalty = 0;              ///< [-2, 2]; over the answer
+    double presence_penalty = 0;               ///< [-2, 2]; over the answer
+    std::map<int32_t, double> logit_bias;      ///< token id -> added to its logit, [-100, 100]
+    std::optional<uint64_t> seed;              ///< same seed, prompt and model: same answer
 };
 
 struct GenerateRequest {
@@ -51,7 +51,7 @@ struct GenerateRequest {
     std::vector<std::string> stop;        ///< texts that end the answer; not part of it
     std::vector<int32_t> stop_token_ids;  ///< beside the model's own end tokens
     bool ignore_eos = false;
-    bool echo = false;                    ///< completions: the prompt's text comes first
+    bool echo = false;                     ///< completions: the prompt's text comes first
     std::optional<uint32_t> top_logprobs;  ///< set: logprobs wanted, with so many alternatives (0..20)
     int32_t n = 1;                         ///< answers, 1..16; they share the prompt's blocks
     int32_t priority = 0;                  ///< higher goes first

@@ -22,14 +22,14 @@ namespace gantry::fleet {
 
 /// A launch as a client asks for it; unset fields are chosen.
 struct LaunchRequest {
-    std::string model;                  ///< catalog name, or a path to a file or folder
-    std::string uid;                    ///< empty: made from the model's name
-    std::string engine;                 ///< plugin id; empty or "auto": the best for this machine
-    std::string format;                 ///< "gguf" or "safetensors", also in Xinference's words; empty: any
-    std::string size_in_billions;       ///< "0.5"; empty: any
-    std::string quantization;           ///< empty: the registry's choice
-    std::string model_path;             ///< overrides where the files are
-    std::optional<uint32_t> context;    ///< tokens; default: the model's, as memory allows
+    std::string model;                ///< catalog name, or a path to a file or folder
+    std::string uid;                  ///< empty: made from the model's name
+    std::string engine;               ///< plugin id; empty or "auto": the best for this machine
+    std::string format;               ///< "gguf" or "safetensors", also in Xinference's words; empty: any
+    std::string size_in_billions;     ///< "0.5"; empty: any
+    std::string quantization;         ///< empty: the registry's choice
+    std::string model_path;           ///< overrides where the files are
+    std::optional<uint32_t> context;  ///< tokens; default: the model's, as memory allows
     std::optional<uint32_t> max_sequences;
     std::optional<uint32_t> threads;
     std::map<std::string, std::string> options;  ///< for the plugin

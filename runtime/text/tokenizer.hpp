@@ -16,8 +16,8 @@
 namespace gantry::text {
 
 struct EncodeOptions {
-    bool add_special = true;     ///< run the post-processor: BOS, EOS, CLS, ... as the model's publisher set it
-    bool parse_special = true;   ///< recognise added tokens such as <|im_start|> inside the text
+    bool add_special = true;    ///< run the post-processor: BOS, EOS, CLS, ... as the model's publisher set it
+    bool parse_special = true;  ///< recognise added tokens such as <|im_start|> inside the text
 };
 
 /// Immutable after loading: any thread may use one concurrently.
@@ -32,7 +32,8 @@ class Tokenizer {
     /// Never fails: invalid UTF-8 is encoded as Hugging Face's tokenizers does after lossy decoding (U+FFFD).
     virtual std::vector<int32_t> encode(std::string_view text, EncodeOptions options = {}) const = 0;
 
-    /// The text of a whole sequence, as `tokenizers` decode(skip_special_tokens=...) gives it. Unknown ids give nothing.
+    /// The text of a whole sequence, as `tokenizers` decode(skip_special_tokens=...) gives it. Unknown ids give
+    /// nothing.
     virtual std::string decode(std::span<const int32_t> ids, bool skip_special = true) const = 0;
 
     /// One more than the highest id: every id is below it.

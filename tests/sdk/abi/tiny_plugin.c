@@ -180,6 +180,13 @@ static gantry_error_t* load(gantry_backend_t* self, const gantry_manifest_t* man
             progress->report(progress->ctx, STR("map"), step + 1, 10);
         }
     }
+#if VARIANT_SHORT_MODEL
+    static gantry_model_t undestroyable; /* the host has no way to free it, so it is not from the heap */
+    undestroyable.struct_size = GANTRY_SIZE(gantry_model_t, info);
+    undestroyable.info = info;
+    *out = &undestroyable;
+    return NULL;
+#endif
     tiny_model_t* model = calloc(1, sizeof *model);
     if (model == NULL) {
         return fail(GANTRY_ERR_OUT_OF_MEMORY, "no memory for the model");
@@ -189,9 +196,6 @@ static gantry_error_t* load(gantry_backend_t* self, const gantry_manifest_t* man
     model->block_count = spec->block_count;
     model->slots = calloc(spec->block_count + 1, 16);
     model->abi.struct_size = GANTRY_SIZE(gantry_model_t, destroy);
-#if VARIANT_SHORT_MODEL
-    model->abi.struct_size = GANTRY_SIZE(gantry_model_t, info);
-#endif
     model->abi.ctx = model;
     model->abi.info = info;
     model->abi.get_extension = model_extension;

@@ -6,7 +6,8 @@
  *    Tables and structs grow at their end only. A member exists if struct_size covers it and, for pointers, it is not
  *    NULL: use GANTRY_HAS. Sizes are never compared for equality.
  *  - Enumerations travel as int32_t; an unknown value is answered with GANTRY_ERR_UNIMPLEMENTED.
- *  - Strings are UTF-8 with a length, not necessarily NUL-terminated, and live as long as the call, unless said otherwise.
+ *  - Strings are UTF-8 with a length, not necessarily NUL-terminated, and live as long as the call, unless said
+ * otherwise.
  *  - Whoever allocates frees: objects carry their own destroy. Destroy functions accept NULL and return nothing.
  *  - No exception, longjmp or exit crosses the boundary, in either direction.
  *  - Out parameters are untouched on failure.
@@ -81,8 +82,8 @@ typedef struct gantry_error gantry_error_t;
 struct gantry_error {
     uint32_t struct_size;
     int32_t code;
-    gantry_str_t message; /* what was wrong and where */
-    gantry_str_t hint;    /* what to do about it; may be empty */
+    gantry_str_t message;                             /* what was wrong and where */
+    gantry_str_t hint;                                /* what to do about it; may be empty */
     void(GANTRY_CALL* destroy)(gantry_error_t* self); /* [any] */
 };
 

@@ -12,11 +12,7 @@ extern "C" {
 typedef struct gantry_backend gantry_backend_t;
 typedef struct gantry_model gantry_model_t;
 
-enum {
-    GANTRY_DEVICE_CPU = 1,
-    GANTRY_DEVICE_GPU = 2,
-    GANTRY_DEVICE_ACCELERATOR = 3
-};
+enum { GANTRY_DEVICE_CPU = 1, GANTRY_DEVICE_GPU = 2, GANTRY_DEVICE_ACCELERATOR = 3 };
 
 typedef struct gantry_device {
     uint32_t struct_size;
@@ -37,12 +33,12 @@ typedef struct gantry_load_spec {
     const uint32_t* devices; /* a device group, in rank order; empty: the plugin's first device */
     uint32_t block_size;     /* tokens a KV block */
     uint32_t reserved;
-    uint64_t block_count;       /* KV blocks; during assess 0 */
-    uint32_t max_step_tokens;   /* most tokens in one execute, all sequences together */
-    uint32_t max_sequences;     /* most sequences in one execute */
-    uint32_t max_logit_rows;    /* most rows that want logits in one execute */
-    uint32_t max_context;       /* tokens, prompt and answer */
-    uint32_t state_slots;       /* slots for recurrent state; 0 where the model has none */
+    uint64_t block_count;     /* KV blocks; during assess 0 */
+    uint32_t max_step_tokens; /* most tokens in one execute, all sequences together */
+    uint32_t max_sequences;   /* most sequences in one execute */
+    uint32_t max_logit_rows;  /* most rows that want logits in one execute */
+    uint32_t max_context;     /* tokens, prompt and answer */
+    uint32_t state_slots;     /* slots for recurrent state; 0 where the model has none */
     uint32_t option_count;
     const gantry_option_t* options;
 } gantry_load_spec_t;
@@ -112,7 +108,8 @@ struct gantry_backend {
     gantry_error_t*(GANTRY_CALL* devices)(gantry_backend_t* self, const gantry_device_t** out, uint32_t* count,
                                           gantry_str_t* why);
     /* Whether load would work and what it would take; reads no weights. Cannot = an error that says why
-       (GANTRY_ERR_UNIMPLEMENTED for an architecture or type, INVALID_ARGUMENT for an option or a damaged model). [main] */
+       (GANTRY_ERR_UNIMPLEMENTED for an architecture or type, INVALID_ARGUMENT for an option or a damaged model). [main]
+     */
     gantry_error_t*(GANTRY_CALL* assess)(gantry_backend_t* self, const gantry_manifest_t* manifest,
                                          const gantry_load_spec_t* spec, gantry_assessment_t* out);
     /* Loads. Checks every tensor's presence, shape and type first. The manifest and the mapped data stay valid until

@@ -25,25 +25,25 @@ typedef struct gantry_batch {
     uint32_t sequence_count;
     uint32_t token_count;
     uint32_t logit_row_count;
-    const int32_t* token_ids;     /* [T]; ignored at rows with input embeddings */
-    const uint32_t* positions;    /* [T] rotary positions; NULL: the token's slot number */
-    const uint32_t* token_begin;  /* [S+1] ragged offsets into the token arrays; every sequence has at least one */
-    const uint32_t* context_len;  /* [S] slots already filled */
-    const uint32_t* block_begin;  /* [S+1] ragged offsets into block_ids */
-    const uint32_t* block_ids;    /* physical blocks, enough for context_len + the step's tokens */
-    const uint32_t* logit_rows;   /* [logit_row_count] token indices that want logits, ascending */
-    float* logits;                /* out, [logit_row_count, vocab_size], host memory; NULL: kept on the device for
-                                     the sampler extension */
+    const int32_t* token_ids;    /* [T]; ignored at rows with input embeddings */
+    const uint32_t* positions;   /* [T] rotary positions; NULL: the token's slot number */
+    const uint32_t* token_begin; /* [S+1] ragged offsets into the token arrays; every sequence has at least one */
+    const uint32_t* context_len; /* [S] slots already filled */
+    const uint32_t* block_begin; /* [S+1] ragged offsets into block_ids */
+    const uint32_t* block_ids;   /* physical blocks, enough for context_len + the step's tokens */
+    const uint32_t* logit_rows;  /* [logit_row_count] token indices that want logits, ascending */
+    float* logits;               /* out, [logit_row_count, vocab_size], host memory; NULL: kept on the device for
+                                    the sampler extension */
     /* Tree attention for speculation: tree_parent[t] is the index within its sequence's step tokens of t's parent,
        -1 for a child of the context. A token sees the context, its ancestors and itself. NULL: plain causal order. */
-    const int32_t* tree_parent;   /* [T] or NULL */
-    const float* embeddings;      /* [embedding_count, hidden_size] or NULL */
+    const int32_t* tree_parent;     /* [T] or NULL */
+    const float* embeddings;        /* [embedding_count, hidden_size] or NULL */
     const uint32_t* embedding_rows; /* [embedding_count] token indices that take an embedding instead of an id */
     uint32_t embedding_count;
-    uint32_t flags;               /* GANTRY_BATCH_* */
-    const uint32_t* state_slots;  /* [S] or NULL */
-    const uint32_t* adapter_ids;  /* [S] or NULL; 0: none */
-    float* hidden;                /* out, [logit_row_count, hidden_size] final hidden states, or NULL (draft heads) */
+    uint32_t flags;              /* GANTRY_BATCH_* */
+    const uint32_t* state_slots; /* [S] or NULL */
+    const uint32_t* adapter_ids; /* [S] or NULL; 0: none */
+    float* hidden;               /* out, [logit_row_count, hidden_size] final hidden states, or NULL (draft heads) */
 } gantry_batch_t;
 
 enum {
@@ -76,8 +76,8 @@ typedef struct gantry_causal_lm {
     gantry_error_t*(GANTRY_CALL* copy_slots)(gantry_model_t* model, const gantry_copy_list_t* list);
     /* Moves blocks to or from host memory: `bytes_per_block` each, contiguous in `host`, in a layout that only this
        plugin version and these load options promise to read again. May be NULL. [engine] */
-    gantry_error_t*(GANTRY_CALL* read_blocks)(gantry_model_t* model, const uint32_t* blocks, uint32_t count,
-                                              void* host, uint64_t bytes_per_block);
+    gantry_error_t*(GANTRY_CALL* read_blocks)(gantry_model_t* model, const uint32_t* blocks, uint32_t count, void* host,
+                                              uint64_t bytes_per_block);
     gantry_error_t*(GANTRY_CALL* write_blocks)(gantry_model_t* model, const uint32_t* blocks, uint32_t count,
                                                const void* host, uint64_t bytes_per_block);
     /* A name for everything that a block's content depends on but its tokens (weights, KV type, layout): equal names

@@ -16,7 +16,7 @@ enum {
     GANTRY_POOLING_CLS = 2,
     GANTRY_POOLING_MEAN = 3,
     GANTRY_POOLING_LAST = 4,
-    GANTRY_POOLING_SCORES = 5   /* the classification head's outputs */
+    GANTRY_POOLING_SCORES = 5 /* the classification head's outputs */
 };
 
 typedef struct gantry_encode_batch {

@@ -16,7 +16,8 @@ typedef struct gantry_state {
     uint64_t bytes_per_slot; /* of the exported form */
     /* Snapshots for prefix caching are copies into spare slots. [engine] */
     gantry_error_t*(GANTRY_CALL* copy_slots)(gantry_model_t* model, const gantry_copy_list_t* list);
-    gantry_error_t*(GANTRY_CALL* read_slot)(gantry_model_t* model, uint32_t slot, void* host, uint64_t bytes); /* [engine] */
+    gantry_error_t*(GANTRY_CALL* read_slot)(gantry_model_t* model, uint32_t slot, void* host,
+                                            uint64_t bytes); /* [engine] */
     gantry_error_t*(GANTRY_CALL* write_slot)(gantry_model_t* model, uint32_t slot, const void* host,
                                              uint64_t bytes); /* [engine] */
 } gantry_state_t;

@@ -1,4 +1,5 @@
-/* gantry.stream/1: a whole engine behind the plugin, which schedules itself. The host submits requests and gets events. */
+/* gantry.stream/1: a whole engine behind the plugin, which schedules itself. The host submits requests and gets events.
+ */
 #ifndef GANTRY_EXT_STREAM_H
 #define GANTRY_EXT_STREAM_H
 
@@ -14,12 +15,7 @@ enum {
     GANTRY_STREAM_TOKENS = 1, /* token_ids/text hold the next piece */
     GANTRY_STREAM_FINISH = 2, /* the last event: finish_reason, or error */
 };
-enum {
-    GANTRY_FINISH_STOP = 1,
-    GANTRY_FINISH_LENGTH = 2,
-    GANTRY_FINISH_CANCELLED = 3,
-    GANTRY_FINISH_ERROR = 4
-};
+enum { GANTRY_FINISH_STOP = 1, GANTRY_FINISH_LENGTH = 2, GANTRY_FINISH_CANCELLED = 3, GANTRY_FINISH_ERROR = 4 };
 
 typedef struct gantry_stream_event {
     uint32_t struct_size;
@@ -28,9 +24,9 @@ typedef struct gantry_stream_event {
     const float* logprobs;    /* token_count, or NULL */
     uint32_t token_count;
     int32_t finish_reason;
-    gantry_str_t text;        /* for engines with their own tokenizer */
-    gantry_error_t* error;    /* owned by the receiver */
-    uint64_t prompt_tokens;   /* with FINISH: usage, where the engine knows it */
+    gantry_str_t text;      /* for engines with their own tokenizer */
+    gantry_error_t* error;  /* owned by the receiver */
+    uint64_t prompt_tokens; /* with FINISH: usage, where the engine knows it */
     uint64_t cached_tokens;
     uint64_t completion_tokens;
 } gantry_stream_event_t;

@@ -39,8 +39,10 @@ inline gantry_error_t* make_error(int32_t code, std::string_view message, std::s
         gantry_error_t abi;  // first member: the ABI pointer is the object's own
         std::string message, hint;
     };
-    static gantry_error_t no_memory = {GANTRY_SIZE(gantry_error_t, destroy), GANTRY_ERR_OUT_OF_MEMORY,
-                                       {"out of memory while reporting an error", 38}, {nullptr, 0},
+    static gantry_error_t no_memory = {GANTRY_SIZE(gantry_error_t, destroy),
+                                       GANTRY_ERR_OUT_OF_MEMORY,
+                                       {"out of memory while reporting an error", 38},
+                                       {nullptr, 0},
                                        [](gantry_error_t*) {}};
     try {
         auto* e = new Owned{{}, std::string(message), std::string(hint)};

@@ -37,10 +37,10 @@ class Buffer {
 
 /// What a weight is for; decides how the device stores it.
 enum class WeightUse {
-    kLinear,     ///< [out, in], the right side of a product
-    kEmbedding,  ///< [vocab, dim], rows looked up by token id
+    kLinear,              ///< [out, in], the right side of a product
+    kEmbedding,           ///< [vocab, dim], rows looked up by token id
     kEmbeddingAndLinear,  ///< tied: looked up and, as the output head, multiplied
-    kVector,     ///< [dim] norm gains and biases, any type in the file, used as fp32
+    kVector,              ///< [dim] norm gains and biases, any type in the file, used as fp32
 };
 
 /// A weight as the device keeps it: in place in the mapped file, or repacked. Opaque to the library.
@@ -84,9 +84,9 @@ struct Step {
     std::span<const uint32_t> context_len;  ///< [S] slots filled before the step
     std::span<const uint32_t> block_begin;  ///< [S+1]
     std::span<const uint32_t> block_ids;
-    std::span<const uint32_t> positions;  ///< [T] rotary positions
-    std::span<const uint32_t> slots;      ///< [T] physical slot that each new token's K and V go to
-    std::span<const int32_t> tree_parent; ///< [T] or empty: plain causal
+    std::span<const uint32_t> positions;   ///< [T] rotary positions
+    std::span<const uint32_t> slots;       ///< [T] physical slot that each new token's K and V go to
+    std::span<const int32_t> tree_parent;  ///< [T] or empty: plain causal
     bool deterministic = false;
     size_t sequences() const { return context_len.size(); }
     size_t tokens() const { return positions.size(); }
@@ -108,8 +108,8 @@ enum class RopeStyle {
 /// Rotary embedding (RoFormer, arXiv:2104.09864) with any published scaling already folded in by the library.
 struct Rope {
     RopeStyle style = RopeStyle::kHalf;
-    std::vector<float> inv_freq;    ///< one per rotated pair; 2 * size() <= head_dim are rotated, the rest pass
-    float magnitude = 1.0F;         ///< multiplies cos and sin (YaRN's and LongRoPE's attention factor)
+    std::vector<float> inv_freq;  ///< one per rotated pair; 2 * size() <= head_dim are rotated, the rest pass
+    float magnitude = 1.0F;       ///< multiplies cos and sin (YaRN's and LongRoPE's attention factor)
 };
 
 enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared };
@@ -119,9 +119,9 @@ struct AttentionParams {
     uint32_t heads = 0;
     uint32_t kv_heads = 0;
     uint32_t head_dim = 0;
-    float scale = 0;               ///< usually 1/sqrt(head_dim)
-    uint32_t sliding_window = 0;   ///< 0: off; else a token sees itself and window-1 before it
-    float logit_softcap = 0;       ///< 0: off
+    float scale = 0;              ///< usually 1/sqrt(head_dim)
+    uint32_t sliding_window = 0;  ///< 0: off; else a token sees itself and window-1 before it
+    float logit_softcap = 0;      ///< 0: off
 };
 
 class Device {
@@ -156,7 +156,8 @@ class Device {
     // --- operations; shapes in comments; no output may alias an input unless said -----------------------------
     /// out[T,D] = table[ids[T]]
     virtual void embed(const Weight& table, std::span<const int32_t> ids, Mat out) = 0;
-    /// out = x / rms(x) * (gain + gain_offset), per row; x and out [R,D], may alias. Zhang & Sennrich, arXiv:1910.07467.
+    /// out = x / rms(x) * (gain + gain_offset), per row; x and out [R,D], may alias. Zhang & Sennrich,
+    /// arXiv:1910.07467.
     virtual void rms_norm(Mat x, const Weight& gain, float eps, float gain_offset, Mat out) = 0;
     /// The same on every head of each row: x [T, heads*head_dim] seen as [T*heads, head_dim], in place.
     virtual void rms_norm_heads(Mat x, uint32_t head_dim, const Weight& gain, float eps, float gain_offset) = 0;
