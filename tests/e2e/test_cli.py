@@ -39,7 +39,10 @@ def test_run_reads_a_prompt_from_standard_input(home):
 
 
 def test_chat_on_a_terminal(home):
-    master, slave = pty.openpty()
+    try:
+        master, slave = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"no pseudo-terminal to be had here: {error}")
     process = subprocess.Popen([GANTRY, "run", "gantry-demo", "-t", "0"], env=home, stdin=slave, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     os.write(master, b"What is Gantry?\n/bogus\n/clear\n/bye\n")
