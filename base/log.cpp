@@ -80,7 +80,7 @@ void setup(Level level, Format format) {
 bool enabled(Level level) { return level >= state().level.load(std::memory_order_relaxed) && level != Level::kOff; }
 
 std::string render(Format format, Level level, std::string_view time, std::string_view message,
-                   std::initializer_list<Field> fields) {
+                   std::span<const Field> fields) {
     const std::string_view name = kNames[static_cast<size_t>(level)];
     std::string out;
     if (format == Format::kJson) {
@@ -101,7 +101,7 @@ std::string render(Format format, Level level, std::string_view time, std::strin
     return out;
 }
 
-void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
+void write(Level level, std::string_view message, std::span<const Field> fields) {
     if (!enabled(level)) {
         return;
     }

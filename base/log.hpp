@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,11 +33,18 @@ struct Field {
 };
 
 /// One line. Line breaks within message and values are escaped, so that one event stays one line.
-void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
+void write(Level level, std::string_view message, std::span<const Field> fields);
+inline void write(Level level, std::string_view message, std::initializer_list<Field> fields = {}) {
+    write(level, message, std::span(fields.begin(), fields.size()));
+}
 
 /// The line as it would be written, without time; for tests and for the runner's log tail.
 std::string render(Format format, Level level, std::string_view time, std::string_view message,
-                   std::initializer_list<Field> fields);
+                   std::span<const Field> fields);
+inline std::string render(Format format, Level level, std::string_view time, std::string_view message,
+                          std::initializer_list<Field> fields) {
+    return render(format, level, time, message, std::span(fields.begin(), fields.size()));
+}
 
 template <class... Args>
 void emit(Level level, fmt::format_string<Args...> format, Args&&... args) {

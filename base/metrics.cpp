@@ -60,15 +60,35 @@ void sample(std::string& out, std::string_view name, std::string_view suffix, co
     out += fmt::format(" {}\n", number(value));
 }
 
-void render_histogram(std::string& out, std::string_view name, const Labels& labels, const Histogram& histogram) {
+template <class InBucket>
+void render_histogram(std::string& out, std::string_view name, const Labels& labels, const std::vector<double>& bounds,
+                      InBucket in_bucket, double sum) {
     uint64_t total = 0;
-    for (size_t i = 0; i <= histogram.bounds().size(); ++i) {
-        total += histogram.in_bucket(i);
-        const double bound = i < histogram.bounds().size() ? histogram.bounds()[i] : INFINITY;
+    for (size_t i = 0; i <= bounds.size(); ++i) {
+        total += in_bucket(i);
+        const double bound = i < bounds.size() ? bounds[i] : INFINITY;
         sample(out, name, "_bucket", labels, fmt::format("le=\"{}\"", number(bound)), static_cast<double>(total));
     }
-    sample(out, name, "_sum", labels, {}, histogram.sum());
+    sample(out, name, "_sum", labels, {}, sum);
     sample(out, name, "_count", labels, {}, static_cast<double>(total));
+}
+
+void render_head(std::string& out, std::string_view name, std::string_view help, std::string_view type,
+                 TextFormat format) {
+    // OpenMetrics names a counter's family without the suffix that its samples carry.
+    if (format == TextFormat::kOpenMetrics && type == "counter" && name.ends_with("_total")) {
+        name.remove_suffix(6);
+    }
+    out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, escaped(help), name, type);
+}
+
+void render_foreign(std::string& out, const Sample& s) {
+    if (s.type == "histogram") {
+        render_histogram(
+            out, s.name, s.labels, s.bounds, [&](size_t i) { return i < s.counts.size() ? s.counts[i] : 0; }, s.value);
+    } else {
+        sample(out, s.name, "", s.labels, {}, s.value);
+    }
 }
 
 }  // namespace
@@ -137,31 +157,47 @@ void Registry::remove(std::string_view name, const Labels& labels) {
     }
 }
 
-std::string Registry::render(TextFormat format) const {
+std::string Registry::render(TextFormat format, const std::vector<Sample>& foreign) const {
     for (const auto& refresh : impl_->refreshers) {
         refresh();
     }
+    /// A family's lines; all of one name have to stand together.
+    struct Block {
+        std::string_view type;
+        std::string text;
+    };
+    std::map<std::string_view, Block> blocks;
     const std::lock_guard lock(impl_->mutex);
-    std::string out;
     for (const auto& [name, family] : impl_->families) {
         if (family.values.empty()) {
             continue;
         }
-        // OpenMetrics names a counter's family without the suffix that its samples carry.
-        std::string_view title = name;
-        if (format == TextFormat::kOpenMetrics && family.type == "counter" && title.ends_with("_total")) {
-            title.remove_suffix(6);
-        }
-        out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", title, escaped(family.help), title, family.type);
+        std::string& out = blocks.emplace(name, Block{family.type, {}}).first->second.text;
+        render_head(out, name, family.help, family.type, format);
         for (const auto& [labels, value] : family.values) {
             if (const auto* counter = std::get_if<std::unique_ptr<Counter>>(&value)) {
                 sample(out, name, "", labels, {}, (*counter)->value());
             } else if (const auto* gauge = std::get_if<std::unique_ptr<Gauge>>(&value)) {
                 sample(out, name, "", labels, {}, (*gauge)->value());
             } else {
-                render_histogram(out, name, labels, *std::get<std::unique_ptr<Histogram>>(value));
+                const Histogram& h = *std::get<std::unique_ptr<Histogram>>(value);
+                render_histogram(
+                    out, name, labels, h.bounds(), [&](size_t i) { return h.in_bucket(i); }, h.sum());
             }
         }
+    }
+    for (const Sample& s : foreign) {
+        const auto [block, fresh] = blocks.emplace(s.name, Block{s.type, {}});
+        if (fresh) {
+            render_head(block->second.text, s.name, s.help, s.type, format);
+        }
+        if (block->second.type == s.type) {
+            render_foreign(block->second.text, s);
+        }
+    }
+    std::string out;
+    for (const auto& [name, block] : blocks) {
+        out += block.text;
     }
     if (format == TextFormat::kOpenMetrics) {
         out += "# EOF\n";

@@ -4,6 +4,7 @@
 /// not a global; handles live as long as it does. Updating is lock-free and may be done from any thread.
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -54,6 +55,17 @@ class Histogram {
 /// 1 ms to about two minutes, for durations in seconds.
 std::vector<double> duration_buckets();
 
+/// A value that is kept elsewhere, in another process perhaps, and rendered among a registry's own.
+struct Sample {
+    std::string name;  ///< a counter's ends in "_total"
+    std::string help;
+    std::string type;  ///< "counter", "gauge" or "histogram"
+    Labels labels;
+    double value = 0;  ///< a histogram's sum
+    std::vector<double> bounds;
+    std::vector<uint64_t> counts;  ///< of a histogram's buckets, each alone; one more than bounds
+};
+
 enum class TextFormat { kPrometheus, kOpenMetrics };
 /// The Content-Type of a rendering.
 std::string_view content_type(TextFormat format);
@@ -77,7 +89,8 @@ class Registry {
     /// Forgets one labelled value, when what it speaks of is gone.
     void remove(std::string_view name, const Labels& labels);
 
-    std::string render(TextFormat format = TextFormat::kPrometheus) const;
+    /// A sample whose name is taken by a family of another type is left out.
+    std::string render(TextFormat format = TextFormat::kPrometheus, const std::vector<Sample>& foreign = {}) const;
 
   private:
     struct Impl;

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "api/http/model_metrics.hpp"
 #include "api/http/services.hpp"
 #include "base/version.hpp"
 
@@ -32,7 +33,8 @@ asio::awaitable<Outcome> metrics_text(Services& services, Exchange& exchange) {
                                                                              : metrics::TextFormat::kOpenMetrics;
     http::Response response;
     response.headers.set("Content-Type", metrics::content_type(format));
-    response.body = services.metrics.render(format);
+    const std::vector<metrics::Sample> of_models = co_await model_metrics(services.fleet);
+    response.body = services.metrics.render(format, of_models);
     co_return response;
 }
 

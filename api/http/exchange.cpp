@@ -28,6 +28,15 @@ std::string header_safe(std::string_view text, size_t limit) {
 
 }  // namespace
 
+Exchange::Exchange(http::Request r, http::Responder& responder, std::string id)
+    : request(std::move(r)), request_id(std::move(id)), responder_(responder) {
+    auto caller = parse_traceparent(request.headers.find("traceparent").value_or(""));
+    trace.trace_id = caller ? std::move(caller->trace_id) : random_hex(32);
+    trace.span_id = random_hex(16);
+    trace.sampled = !caller || caller->sampled;
+    parent_span = caller ? std::move(caller->span_id) : std::string();
+}
+
 const std::string& Exchange::param(std::string_view name) const {
     static const std::string kNone;
     const auto found = std::find_if(params.begin(), params.end(), [&](const auto& p) { return p.first == name; });

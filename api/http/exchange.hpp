@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,8 @@
 
 #include "api/http/api_error.hpp"
 #include "base/http/server.hpp"
+#include "base/trace_context.hpp"
+#include "runtime/engine/types.hpp"
 
 namespace gantry::api {
 
@@ -21,15 +24,23 @@ struct Streamed {};
 /// What a handler leaves to be sent.
 using Outcome = std::variant<http::Response, ApiError, Streamed>;
 
+/// What a request had a model generate, for the access log and for traces.
+struct GenerationRecord {
+    std::string model;
+    std::optional<engine::Usage> usage;  ///< unset where the answer did not become whole
+};
+
 /// Lives in the router's coroutine while the handler runs.
 class Exchange {
   public:
-    Exchange(http::Request r, http::Responder& responder, std::string id)
-        : request(std::move(r)), request_id(std::move(id)), responder_(responder) {}
+    Exchange(http::Request r, http::Responder& responder, std::string id);
 
     http::Request request;
     std::string request_id;
+    TraceContext trace;       ///< of this request: what it causes elsewhere is a child of trace.span_id
+    std::string parent_span;  ///< the caller's; empty where it sent none
     std::vector<std::pair<std::string_view, std::string>> params;  ///< of the route's pattern, decoded
+    std::optional<GenerationRecord> generation;
 
     /// A parameter of the pattern; empty when there is none of that name.
     const std::string& param(std::string_view name) const;

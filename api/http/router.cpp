@@ -59,13 +59,7 @@ class Account {
                        metrics::duration_buckets(), {{"route", route_}})
             .observe(seconds);
         if (services_.access_log) {
-            const http::Request& request = exchange_.request;
-            log::write(log::Level::kInfo, fmt::format("{} {}", request.method, request.path),
-                       {{"status", std::to_string(status), true},
-                        {"ms", fmt::format("{:.2f}", seconds * 1e3), true},
-                        {"bytes", std::to_string(exchange_.bytes()), true},
-                        {"peer", request.peer},
-                        {"id", exchange_.request_id}});
+            write_log(status, seconds);
         }
     }
     /// Label values must be few: the pattern, not the path, and no method of a client's invention.
@@ -76,6 +70,29 @@ class Account {
     void done() { done_ = true; }
 
   private:
+    void write_log(int status, double seconds) const {
+        const http::Request& request = exchange_.request;
+        const auto ms = [](double s) { return fmt::format("{:.2f}", s * 1e3); };
+        std::vector<log::Field> fields{{"status", std::to_string(status), true},
+                                       {"ms", ms(seconds), true},
+                                       {"bytes", std::to_string(exchange_.bytes()), true},
+                                       {"peer", request.peer},
+                                       {"id", exchange_.request_id},
+                                       {"trace", exchange_.trace.trace_id}};
+        if (const auto& generation = exchange_.generation) {
+            fields.push_back({"model", generation->model});
+            if (const auto& usage = generation->usage) {
+                fields.push_back({"prompt_tokens", std::to_string(usage->prompt_tokens), true});
+                fields.push_back({"cached_tokens", std::to_string(usage->cached_tokens), true});
+                fields.push_back({"completion_tokens", std::to_string(usage->completion_tokens), true});
+                fields.push_back({"queue_ms", ms(usage->queue_seconds), true});
+                fields.push_back({"first_token_ms", ms(usage->first_token_seconds), true});
+                fields.push_back({"decode_ms", ms(usage->decode_seconds), true});
+            }
+        }
+        log::write(log::Level::kInfo, fmt::format("{} {}", request.method, request.path), fields);
+    }
+
     Services& services_;
     const Exchange& exchange_;
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();

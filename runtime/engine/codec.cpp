@@ -266,6 +266,9 @@ json::object to_json(const GenerateRequest& r) {
     put(out, "top_logprobs", r.top_logprobs);
     out["n"] = r.n;
     out["priority"] = r.priority;
+    if (!r.traceparent.empty()) {
+        out["traceparent"] = r.traceparent;
+    }
     return out;
 }
 
@@ -287,6 +290,7 @@ Result<GenerateRequest> generate_request_from_json(const json::value& value) {
     in.read("top_logprobs", r.top_logprobs);
     in.read("n", r.n);
     in.read("priority", r.priority);
+    in.read("traceparent", r.traceparent);
     GANTRY_CHECK_OK(in.finish());
     GANTRY_CHECK_OK(read_input(*input, r));
     if (sampling != nullptr) {

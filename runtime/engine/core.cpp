@@ -3,6 +3,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <random>
 #include <utility>
 
@@ -52,6 +54,7 @@ uint64_t fresh_entropy() {
 struct EngineCore::Branch {
     Answer answer;
     TokenHistory history;
+    std::optional<Clock::time_point> last_token = std::nullopt;
 };
 
 struct EngineCore::Request {
@@ -68,6 +71,7 @@ struct EngineCore::Request {
     uint64_t completion_tokens = 0;
     Clock::time_point submitted;
     std::optional<Clock::time_point> admitted, first_token;
+    GapRecorder gaps;
     std::vector<Event> outbox;
 
     Usage usage(Clock::time_point now) const {
@@ -78,6 +82,8 @@ struct EngineCore::Request {
         u.queue_seconds = seconds(admitted.value_or(now) - submitted);
         u.prefill_seconds = admitted ? seconds(first_token.value_or(now) - *admitted) : 0;
         u.decode_seconds = first_token ? seconds(now - *first_token) : 0;
+        u.first_token_seconds = first_token ? seconds(*first_token - submitted) : 0;
+        u.gaps = gaps.percentiles();
         return u;
     }
 };
@@ -228,6 +234,10 @@ bool EngineCore::step() {
     }
     deliver_all();
     const auto end = Clock::now();
+    meter_.step_seconds.observe(seconds(end - begin));
+    meter_.step_sequences.observe(static_cast<double>(plan.items.size()));
+    meter_.step_tokens.observe(std::transform_reduce(plan.items.begin(), plan.items.end(), 0.0, std::plus<>(),
+                                                     [](const StepItem& item) { return double{item.count}; }));
     stats_.busy_seconds += seconds(end - begin);
     stats_.overhead_seconds += seconds((end - begin) - (model_end - model_begin));
     return true;
@@ -275,6 +285,7 @@ void EngineCore::fail_step(const StepPlan& plan, const Error& error) {
 }
 
 void EngineCore::sample(const StepPlan& plan) {
+    sampling_since_ = Clock::now();  // one look at the clock for all tokens of a step
     size_t row = 0;
     for (const StepItem& item : plan.items) {
         if (!item.samples) {
@@ -290,7 +301,7 @@ void EngineCore::sample(const StepPlan& plan) {
         if (fork) {
             fork_answers(*r);
         }
-        r->first_token = r->first_token.value_or(Clock::now());
+        r->first_token = r->first_token.value_or(sampling_since_);
         touched_.push_back(r->arrival);
         for (uint32_t i = index; i < (fork ? r->branches.size() : index + 1) && !r->ended; ++i) {
             sample_one(*r, i, logits);
@@ -306,7 +317,7 @@ void EngineCore::fork_answers(Request& r) {
 }
 
 void EngineCore::sample_one(Request& r, uint32_t index, std::span<float> row) {
-    auto& [answer, history] = *r.branches[index];
+    auto& [answer, history, last_token] = *r.branches[index];
     auto token = sampler_.sample(row, r.config, history, answer.forbidden(), {index, answer.tokens()});
     if (!token) {
         fail(r, token.error());
@@ -315,8 +326,7 @@ void EngineCore::sample_one(Request& r, uint32_t index, std::span<float> row) {
     if (r.config.penalises()) {
         history.add_answer(token->id);
     }
-    ++r.completion_tokens;
-    ++stats_.generated_tokens;
+    note_token(r, *r.branches[index]);
     scheduler_.append(sequence_id(r, index), token->id);
     answer.push(std::move(*token));
     if (auto delta = answer.take_delta()) {
@@ -327,6 +337,17 @@ void EngineCore::sample_one(Request& r, uint32_t index, std::span<float> row) {
     }
 }
 
+void EngineCore::note_token(Request& r, Branch& branch) {
+    ++r.completion_tokens;
+    ++stats_.generated_tokens;
+    if (branch.last_token) {
+        const double gap = seconds(sampling_since_ - *branch.last_token);
+        r.gaps.add(gap);
+        meter_.token_gap_seconds.observe(gap);
+    }
+    branch.last_token = sampling_since_;
+}
+
 void EngineCore::end_answer(Request& r, uint32_t index, FinishReason reason) {
     r.outbox.emplace_back(Finish{index, reason});
     if (r.rules.max_tokens > 0 && (index == 0 || r.forked)) {
@@ -335,7 +356,9 @@ void EngineCore::end_answer(Request& r, uint32_t index, FinishReason reason) {
     if (--r.unfinished > 0) {
         return;
     }
-    r.outbox.emplace_back(r.usage(Clock::now()));
+    const Usage usage = r.usage(Clock::now());
+    meter_.request(usage);
+    r.outbox.emplace_back(usage);
     r.ended = true;
     ++(reason == FinishReason::kCancelled ? stats_.cancelled : stats_.finished);
 }

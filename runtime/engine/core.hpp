@@ -17,6 +17,7 @@
 #include "runtime/engine/batch_builder.hpp"
 #include "runtime/engine/block_manager.hpp"
 #include "runtime/engine/engine.hpp"
+#include "runtime/engine/meter.hpp"
 #include "runtime/engine/sampler.hpp"
 #include "runtime/engine/scheduler.hpp"
 #include "runtime/engine/sequence.hpp"
@@ -52,6 +53,8 @@ class EngineCore {
     size_t unadmitted() const { return unadmitted_; }
     const ModelLimits& limits() const { return limits_; }
     EngineStats stats() const;
+    /// Any thread.
+    const EngineMeter& meter() const { return meter_; }
     /// See BlockManager::audit().
     std::string audit() const { return blocks_.audit(); }
 
@@ -67,6 +70,8 @@ class EngineCore {
     void sample(const StepPlan& plan);
     void sample_one(Request& request, uint32_t index, std::span<float> row);
     void fork_answers(Request& request);
+    /// Counts a token, of the step whose sampling began at sampling_since_.
+    void note_token(Request& request, Branch& branch);
     void end_answer(Request& request, uint32_t index, FinishReason reason);
     void fail(Request& request, const Error& error);
     /// Hands over the request's events; forgets it if it has ended.
@@ -91,6 +96,8 @@ class EngineCore {
     std::vector<uint64_t> touched_;  ///< requests with events to deliver
     size_t unadmitted_ = 0;
     EngineStats stats_;
+    EngineMeter meter_;
+    Clock::time_point sampling_since_{};
 };
 
 }  // namespace gantry::engine

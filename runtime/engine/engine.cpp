@@ -185,6 +185,8 @@ EngineStats Engine::stats() const {
     return stats;
 }
 
+const EngineMeter& Engine::meter() const { return impl_->core.meter(); }
+
 const ModelLimits& Engine::limits() const { return impl_->core.limits(); }
 
 }  // namespace gantry::engine

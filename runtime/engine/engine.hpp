@@ -42,6 +42,8 @@ struct EngineStats {
     double overhead_seconds = 0;
 };
 
+struct EngineMeter;  // meter.hpp
+
 /// Events of one request, several at a time. Called on the engine thread, in order; must not block. After the call
 /// with Usage or Error none follows.
 using EventSink = std::function<void(std::vector<Event> events)>;
@@ -64,7 +66,8 @@ class Engine {
     /// Refuses new requests; returns when the rest has finished, or false after `timeout`. Any thread.
     bool drain(std::chrono::milliseconds timeout);
 
-    EngineStats stats() const;  ///< any thread
+    EngineStats stats() const;         ///< any thread
+    const EngineMeter& meter() const;  ///< any thread
     const ModelLimits& limits() const;
 
   private:

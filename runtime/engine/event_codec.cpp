@@ -91,6 +91,10 @@ void append(const Usage& usage, std::string& out) {
     time(",\"queue_seconds\":", usage.queue_seconds);
     time(",\"prefill_seconds\":", usage.prefill_seconds);
     time(",\"decode_seconds\":", usage.decode_seconds);
+    time(",\"first_token_seconds\":", usage.first_token_seconds);
+    time(",\"gap_p50\":", usage.gaps.p50);
+    time(",\"gap_p90\":", usage.gaps.p90);
+    time(",\"gap_p99\":", usage.gaps.p99);
     out += "}}";
 }
 
@@ -207,6 +211,14 @@ Usage read_usage(JsonReader& in) {
             in.number(usage.prefill_seconds);
         } else if (key == "decode_seconds") {
             in.number(usage.decode_seconds);
+        } else if (key == "first_token_seconds") {
+            in.number(usage.first_token_seconds);
+        } else if (key == "gap_p50") {
+            in.number(usage.gaps.p50);
+        } else if (key == "gap_p90") {
+            in.number(usage.gaps.p90);
+        } else if (key == "gap_p99") {
+            in.number(usage.gaps.p99);
         } else {
             in.skip();
         }

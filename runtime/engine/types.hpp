@@ -55,6 +55,7 @@ struct GenerateRequest {
     std::optional<uint32_t> top_logprobs;  ///< set: logprobs wanted, with so many alternatives (0..20)
     int32_t n = 1;                         ///< answers, 1..16; they share the prompt's blocks
     int32_t priority = 0;                  ///< higher goes first
+    std::string traceparent;               ///< W3C trace context that the request belongs to; empty: none
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };
@@ -78,12 +79,18 @@ struct Finish {
     uint32_t index = 0;
     FinishReason reason = FinishReason::kStop;
 };
+/// Seconds between one token and the next of the same answer; 0 where there were not two.
+struct TokenGaps {
+    double p50 = 0, p90 = 0, p99 = 0;
+};
 /// Once, after every answer has finished.
 struct Usage {
     uint64_t prompt_tokens = 0;
     uint64_t cached_tokens = 0;  ///< of the prompt, found in the prefix cache
     uint64_t completion_tokens = 0;
     double queue_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
+    double first_token_seconds = 0;  ///< from the request's arrival to its first token; 0 where none came
+    TokenGaps gaps;
 };
 /// Any number of Delta and one Finish an index, then Usage; or, at any point, one Error, which is the last.
 using Event = std::variant<Delta, Finish, Usage, Error>;

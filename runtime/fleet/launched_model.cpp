@@ -362,6 +362,9 @@ asio::awaitable<Result<std::unique_ptr<EventStream>>> LaunchedModel::generate(en
     message.method = "POST";
     message.path = message.target = "/generate";
     message.headers.set("Content-Type", "application/json");
+    if (!request.traceparent.empty()) {
+        message.headers.set("traceparent", request.traceparent);
+    }
     message.body = json::serialize(engine::to_json(request));
     http::Client client = *client_;
     auto response = co_await client.open(std::move(message));

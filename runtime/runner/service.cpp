@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/http/error_response.hpp"
+#include "base/log.hpp"
 #include "runtime/plugins/json.hpp"
+#include "runtime/runner/stats_json.hpp"
 
 namespace gantry::runner {
 namespace asio = boost::asio;
@@ -108,6 +110,7 @@ asio::awaitable<Status> Service::generate(const http::Request& request, http::Re
     if (parsed.id.empty()) {
         parsed.id = "local-" + std::to_string(next_id_++);
     }
+    log::debug("request {} of trace {}", parsed.id, parsed.traceparent);
     GANTRY_CO_TRY(engine::EngineRequest prepared, co_await prepare(std::move(parsed)));
     GANTRY_CO_CHECK_OK(check_ready());  // a long prompt takes time, in which the model may have been stopped
     const auto generation = std::make_shared<Generation>(executor_);
@@ -196,28 +199,13 @@ Result<json::object> Service::detokenize(const json::object& body) const {
 }
 
 json::object Service::stats() const {
-    const engine::EngineStats s = engine_->stats();
     json::object metrics;
     for (const auto& [name, value] : backend_->metrics()) {
         metrics[name] = value;
     }
-    return {{"waiting", s.waiting},
-            {"running", s.running},
-            {"blocks_total", s.blocks_total},
-            {"blocks_free", s.blocks_free},
-            {"blocks_cached", s.blocks_cached},
-            {"requests", s.requests},
-            {"finished", s.finished},
-            {"cancelled", s.cancelled},
-            {"failed", s.failed},
-            {"preemptions", s.preemptions},
-            {"steps", s.steps},
-            {"prompt_tokens", s.prompt_tokens},
-            {"cached_tokens", s.cached_tokens},
-            {"generated_tokens", s.generated_tokens},
-            {"busy_seconds", s.busy_seconds},
-            {"overhead_seconds", s.overhead_seconds},
-            {"plugin", std::move(metrics)}};
+    json::object out = stats_json(engine_->stats(), engine_->meter());
+    out["plugin"] = std::move(metrics);
+    return out;
 }
 
 }  // namespace gantry::runner

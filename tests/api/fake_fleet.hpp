@@ -169,6 +169,9 @@ class FakeFleet : public fleet::Fleet {
         if (!model) {
             co_return model.error();
         }
+        if (path == "/stats" && stats) {
+            co_return *stats;
+        }
         co_return bj::value(bj::object{{"path", path}, {"body", body}});
     }
     asio::awaitable<Result<bj::value>> backends() override {
@@ -183,6 +186,7 @@ class FakeFleet : public fleet::Fleet {
     std::vector<fleet::LaunchRequest> launches;
     std::vector<engine::GenerateRequest> requests;
     std::deque<Script> scripts;
+    std::optional<bj::value> stats;  ///< what models answer to /stats
     std::optional<Error> launch_error, wait_error, generate_error;
     std::atomic<int> generating = 0;  ///< generations begun; may be watched from another thread
     int waits = 0, cancelled = 0, stopped_all = 0;

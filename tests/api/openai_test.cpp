@@ -51,6 +51,52 @@ TEST_F(OpenAiTest, ChatAnswersWhole) {
     EXPECT_EQ(reply.header("X-Gantry-Ignored"), "");
 }
 
+TEST_F(OpenAiTest, TimingsAreGivenWhereTheyAreAskedFor) {
+    engine::Usage took;
+    took.prompt_tokens = 12;
+    took.cached_tokens = 2;
+    took.completion_tokens = 4;
+    took.queue_seconds = 0.25;
+    took.prefill_seconds = 0.5;
+    took.decode_seconds = 2;
+    took.first_token_seconds = 0.75;
+    took.gaps = {0.001, 0.002, 0.004};
+    const bj::value expected =
+        bj::parse(R"({"cache_n":2,"prompt_n":10,"prompt_ms":5e2,"prompt_per_second":2e1,"predicted_n":4,
+            "predicted_ms":2e3,"predicted_per_second":2e0,"queue_ms":2.5e2,"first_token_ms":7.5e2,
+            "inter_token_ms":{"p50":1e0,"p90":2e0,"p99":4e0}})");
+    for (int i = 0; i < 4; ++i) {
+        fleet.scripts.push_back({text("x"), finish(), event(took)});
+    }
+    const Reply whole = chat(R"("timings":true)");
+    EXPECT_EQ(whole.json().at("timings"), expected) << whole.body;
+    EXPECT_EQ(whole.header("X-Gantry-Timing"),
+              "queue;dur=250.000, prefill;dur=500.000, decode;dur=2000.000, first_token;dur=750.000, "
+              "gap_p50;dur=1.000, gap_p90;dur=2.000, gap_p99;dur=4.000");
+    EXPECT_EQ(whole.header("X-Gantry-Ignored"), "");
+    const auto events = chat(R"("stream":true,"timings":true)").events();
+    EXPECT_FALSE(bj::parse(events.at(0)).as_object().contains("timings"));
+    EXPECT_EQ(bj::parse(events.at(1)).at("timings"), expected);
+    const Reply unasked = chat();
+    EXPECT_FALSE(unasked.json().as_object().contains("timings"));
+    EXPECT_FALSE(unasked.header("X-Gantry-Timing").empty());
+    EXPECT_EQ(chat(R"("stream":true)").body.find("timings"), std::string::npos);
+}
+
+TEST_F(OpenAiTest, TheTraceGoesOnToTheModel) {
+    http::Request request;
+    request.method = "POST";
+    request.target = "/v1/completions";
+    request.body = R"({"model":"m","prompt":"x"})";
+    request.headers.set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    EXPECT_EQ(send(request).status, 200);
+    EXPECT_TRUE(fleet.requests.back().traceparent.starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+    EXPECT_EQ(fleet.requests.back().traceparent.find("b7ad6b7169203331"), std::string::npos) << "a span of its own";
+    request.headers.set("traceparent", "nonsense");
+    EXPECT_EQ(send(request).status, 200);
+    EXPECT_EQ(fleet.requests.back().traceparent.size(), 55u);
+}
+
 TEST_F(OpenAiTest, ChatStreams) {
     fleet.scripts.push_back({text("Hé\""), text("\n"), text(""), finish(), usage(5, 2)});
     const Reply reply = chat(R"("stream":true,"stream_options":{"include_usage":true})");

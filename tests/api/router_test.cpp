@@ -56,6 +56,24 @@ TEST_F(RouterTest, HealthReadinessVersionMetrics) {
     EXPECT_EQ(get("/metrics").body.find("gantry_model_ready{model=\"m\"}"), std::string::npos);
 }
 
+TEST_F(RouterTest, MetricsOfTheModelsProcessesCarryTheModelsName) {
+    fleet.add("m");
+    fleet.add("loading", fleet::State::kLoading);
+    fleet.stats = bj::parse(R"({"steps":3,"metrics":[
+        {"name":"gantry_engine_steps_total","type":"counter","help":"Steps.","value":3},
+        {"name":"gantry_engine_step_seconds","type":"histogram","help":"Time.","bounds":[1],"counts":[2,1],"sum":2.5},
+        "nonsense"],"plugin":{"workspace_bytes":7}})");
+    const std::string body = get("/metrics").body;
+    for (const char* line :
+         {"# TYPE gantry_engine_steps_total counter\n", "gantry_engine_steps_total{model=\"m\"} 3\n",
+          "gantry_engine_step_seconds_bucket{model=\"m\",le=\"+Inf\"} 3\n",
+          "gantry_engine_step_seconds_sum{model=\"m\"} 2.5\n",
+          "gantry_plugin_metric{model=\"m\",name=\"workspace_bytes\"} 7\n", "gantry_model_scraped{model=\"m\"} 1\n"}) {
+        EXPECT_NE(body.find(line), std::string::npos) << line << body;
+    }
+    EXPECT_EQ(body.find("gantry_model_scraped{model=\"loading\"}"), std::string::npos);
+}
+
 TEST_F(RouterTest, CorsLetsAllowedPagesIn) {
     http::Request request;
     request.method = "OPTIONS";

@@ -66,6 +66,20 @@ TEST(Metrics, SameNameAndLabelsAreOneObjectAndCanBeForgotten) {
     EXPECT_EQ(registry.render().find("a=\"1\""), std::string::npos);
 }
 
+TEST(Metrics, SamplesFromElsewhereJoinTheirFamilies) {
+    metrics::Registry registry;
+    registry.gauge("b", "Ours.", {{"model", "x"}}).set(1);
+    const std::vector<metrics::Sample> foreign{{"b", "Theirs.", "gauge", {{"model", "y"}}, 2, {}, {}},
+                                               {"a_total", "A.", "counter", {{"model", "y"}}, 3, {}, {}},
+                                               {"b", "Another type.", "counter", {{"model", "z"}}, 4, {}, {}},
+                                               {"h", "H.", "histogram", {{"model", "y"}}, 2.5, {1, 2}, {3, 0, 1}}};
+    EXPECT_EQ(registry.render(metrics::TextFormat::kPrometheus, foreign),
+              "# HELP a_total A.\n# TYPE a_total counter\na_total{model=\"y\"} 3\n"
+              "# HELP b Ours.\n# TYPE b gauge\nb{model=\"x\"} 1\nb{model=\"y\"} 2\n"
+              "# HELP h H.\n# TYPE h histogram\nh_bucket{model=\"y\",le=\"1\"} 3\nh_bucket{model=\"y\",le=\"2\"} 3\n"
+              "h_bucket{model=\"y\",le=\"+Inf\"} 4\nh_sum{model=\"y\"} 2.5\nh_count{model=\"y\"} 4\n");
+}
+
 paths::Environment environment(std::map<std::string, std::string> values) {
     return [values = std::move(values)](const char* name) -> std::optional<std::string> {
         const auto found = values.find(name);

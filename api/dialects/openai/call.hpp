@@ -18,7 +18,8 @@ struct Call {
     bool stream = false;
     bool include_usage = false;  ///< a chunk of its own for the usage
     bool logprobs = false;
-    bool tools = false;  ///< the model was told of tools
+    bool timings = false;  ///< the answer is to say what its parts took
+    bool tools = false;    ///< the model was told of tools
     std::vector<std::string> ignored;
 
     uint32_t answers_each() const { return static_cast<uint32_t>(requests.front().n); }

@@ -95,6 +95,7 @@ void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& requ
     }
     request.n = static_cast<int32_t>(reader.integer("n", 1, kMaxAnswers).value_or(1));
     call.stream = reader.boolean("stream").value_or(false);
+    call.timings = reader.boolean("timings").value_or(false);
     if (const bj::object* options = reader.object("stream_options")) {
         json::Reader inner(*options, "stream_options");
         call.include_usage = inner.boolean("include_usage").value_or(false);

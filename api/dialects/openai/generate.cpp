@@ -1,5 +1,8 @@
 #include "api/dialects/openai/generate.hpp"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <ctime>
 #include <iterator>
 
@@ -20,6 +23,24 @@ void add(engine::Usage& sum, const engine::Usage& part) {
     sum.prompt_tokens += part.prompt_tokens;
     sum.cached_tokens += part.cached_tokens;
     sum.completion_tokens += part.completion_tokens;
+    // Several prompts are computed together: of times, the longest counts.
+    const auto longest = [](double& most, double one) { most = std::max(most, one); };
+    longest(sum.queue_seconds, part.queue_seconds);
+    longest(sum.prefill_seconds, part.prefill_seconds);
+    longest(sum.decode_seconds, part.decode_seconds);
+    longest(sum.first_token_seconds, part.first_token_seconds);
+    longest(sum.gaps.p50, part.gaps.p50);
+    longest(sum.gaps.p90, part.gaps.p90);
+    longest(sum.gaps.p99, part.gaps.p99);
+}
+
+/// The same as the timings of a body, in the form of Server-Timing (W3C): for clients that cannot ask for them.
+std::string timing_header(const engine::Usage& usage) {
+    return fmt::format(
+        "queue;dur={:.3f}, prefill;dur={:.3f}, decode;dur={:.3f}, first_token;dur={:.3f}, "
+        "gap_p50;dur={:.3f}, gap_p90;dur={:.3f}, gap_p99;dur={:.3f}",
+        usage.queue_seconds * 1e3, usage.prefill_seconds * 1e3, usage.decode_seconds * 1e3,
+        usage.first_token_seconds * 1e3, usage.gaps.p50 * 1e3, usage.gaps.p90 * 1e3, usage.gaps.p99 * 1e3);
 }
 
 /// Starts all prompts of a call, so that they are computed together.
@@ -89,6 +110,8 @@ asio::awaitable<Outcome> answer_whole(api::Exchange& exchange, const Call& call,
         }
     }
     exchange.ignored(call.ignored);
+    exchange.header("X-Gantry-Timing", timing_header(total));
+    exchange.generation->usage = total;
     co_return api::json_response(render_whole(call, head, answers, total));
 }
 
@@ -152,6 +175,7 @@ asio::awaitable<Outcome> answer_stream(api::Exchange& exchange, const Call& call
             }
             if (const auto* usage = std::get_if<engine::Usage>(&step.event)) {
                 add(total, *usage);
+                exchange.generation->usage = total;
             }
             std::string text = out.take(step.event, total);
             if (!text.empty() && !co_await exchange.write(std::move(text))) {
@@ -168,8 +192,13 @@ asio::awaitable<Outcome> answer_stream(api::Exchange& exchange, const Call& call
 }  // namespace
 
 asio::awaitable<Outcome> run_call(api::Services& services, api::Exchange& exchange, Call call) {
+    exchange.generation.emplace();
+    exchange.generation->model = call.model;
     AnswerHead head{(call.chat ? "chatcmpl-" : "cmpl-") + services.new_id(), static_cast<int64_t>(std::time(nullptr)),
                     call.model};
+    for (engine::GenerateRequest& request : call.requests) {
+        request.traceparent = exchange.trace.text();
+    }
     Result<std::vector<Stream>> streams = co_await start_all(services.fleet, call, head.id);
     if (!streams) {
         co_return ApiError(streams.error(), streams.error().code == Code::kNotFound ? "model" : "");

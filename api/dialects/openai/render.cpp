@@ -56,6 +56,25 @@ bj::object usage_object(const engine::Usage& usage) {
                       {"prompt_tokens_details", bj::object{{"cached_tokens", usage.cached_tokens}}}};
 }
 
+bj::object timings_object(const engine::Usage& usage) {
+    const uint64_t computed = usage.prompt_tokens - std::min(usage.cached_tokens, usage.prompt_tokens);
+    const auto rate = [](uint64_t tokens, double seconds) {
+        return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+    };
+    return bj::object{
+        {"cache_n", usage.cached_tokens},
+        {"prompt_n", computed},
+        {"prompt_ms", usage.prefill_seconds * 1e3},
+        {"prompt_per_second", rate(computed, usage.prefill_seconds)},
+        {"predicted_n", usage.completion_tokens},
+        {"predicted_ms", usage.decode_seconds * 1e3},
+        {"predicted_per_second", rate(usage.completion_tokens, usage.decode_seconds)},
+        {"queue_ms", usage.queue_seconds * 1e3},
+        {"first_token_ms", usage.first_token_seconds * 1e3},
+        {"inter_token_ms",
+         bj::object{{"p50", usage.gaps.p50 * 1e3}, {"p90", usage.gaps.p90 * 1e3}, {"p99", usage.gaps.p99 * 1e3}}}};
+}
+
 bj::object chat_logprobs(const std::vector<engine::TokenLogprob>& tokens) {
     bj::array content;
     for (const engine::TokenLogprob& token : tokens) {
@@ -111,16 +130,24 @@ bj::object render_whole(const Call& call, const AnswerHead& head, const std::vec
         choice["finish_reason"] = finish_text(answer.reason);
         choices.emplace_back(std::move(choice));
     }
-    return bj::object{{"id", head.id},
-                      {"object", call.chat ? "chat.completion" : "text_completion"},
-                      {"created", head.created},
-                      {"model", head.model},
-                      {"choices", std::move(choices)},
-                      {"usage", usage_object(usage)}};
+    bj::object out{{"id", head.id},
+                   {"object", call.chat ? "chat.completion" : "text_completion"},
+                   {"created", head.created},
+                   {"model", head.model},
+                   {"choices", std::move(choices)},
+                   {"usage", usage_object(usage)}};
+    if (call.timings) {
+        out["timings"] = timings_object(usage);
+    }
+    return out;
 }
 
 ChunkWriter::ChunkWriter(const Call& call, AnswerHead head)
-    : chat_(call.chat), logprobs_(call.logprobs), role_sent_(call.answers()), text_offset_(call.answers()) {
+    : chat_(call.chat),
+      logprobs_(call.logprobs),
+      timings_(call.timings),
+      role_sent_(call.answers()),
+      text_offset_(call.answers()) {
     prefix_ = "data: {\"id\":";
     engine::append_json_string(head.id, prefix_);
     prefix_ += chat_ ? ",\"object\":\"chat.completion.chunk\"" : ",\"object\":\"text_completion\"";
@@ -142,6 +169,9 @@ std::string ChunkWriter::chunk(uint32_t index, std::string_view body, std::strin
     out += finish.empty() ? std::string("null") : fmt::format("\"{}\"", finish);
     out += "}],\"usage\":";
     out += usage ? bj::serialize(usage_object(*usage)) : "null";
+    if (usage && timings_) {
+        out += ",\"timings\":" + bj::serialize(timings_object(*usage));
+    }
     out += "}\n\n";
     return out;
 }

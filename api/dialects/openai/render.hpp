@@ -29,6 +29,8 @@ struct Answer {
 std::string token_text(const std::string& bytes);
 
 boost::json::object usage_object(const engine::Usage& usage);
+/// What an answer's parts took, in milliseconds; the names are those of llama.cpp's server where it has them.
+boost::json::object timings_object(const engine::Usage& usage);
 /// Chat: {"content": [...]}; completions: parallel lists, offsets counted from `text_offset` in characters.
 boost::json::object chat_logprobs(const std::vector<engine::TokenLogprob>& tokens);
 boost::json::object completion_logprobs(const std::vector<engine::TokenLogprob>& tokens, size_t text_offset);
@@ -57,6 +59,7 @@ class ChunkWriter {
 
     bool chat_;
     bool logprobs_;
+    bool timings_;
     std::string prefix_;  ///< up to the choices
     std::vector<bool> role_sent_;
     std::vector<size_t> text_offset_;

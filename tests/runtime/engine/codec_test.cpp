@@ -48,6 +48,7 @@ GenerateRequest full_request() {
     r.top_logprobs = 5;
     r.n = 4;
     r.priority = -2;
+    r.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     return r;
 }
 
@@ -180,7 +181,8 @@ TEST(EventCodec, KeepsFinishUsageAndError) {
         EXPECT_EQ(back.index, 4u);
         EXPECT_EQ(back.reason, reason);
     }
-    const Usage usage{std::numeric_limits<uint64_t>::max(), 2, 3, 0.1, 1e-9, 12345.678901234567};
+    const Usage usage{
+        std::numeric_limits<uint64_t>::max(), 2, 3, 0.1, 1e-9, 12345.678901234567, 0.25, {0.01, 0.02, 0.5}};
     const auto back = std::get<Usage>(round_trip(usage));
     EXPECT_EQ(back.prompt_tokens, usage.prompt_tokens);
     EXPECT_EQ(back.cached_tokens, 2u);
@@ -188,6 +190,10 @@ TEST(EventCodec, KeepsFinishUsageAndError) {
     EXPECT_EQ(back.queue_seconds, usage.queue_seconds);
     EXPECT_EQ(back.prefill_seconds, usage.prefill_seconds);
     EXPECT_EQ(back.decode_seconds, usage.decode_seconds);
+    EXPECT_EQ(back.first_token_seconds, usage.first_token_seconds);
+    EXPECT_EQ(back.gaps.p50, usage.gaps.p50);
+    EXPECT_EQ(back.gaps.p90, usage.gaps.p90);
+    EXPECT_EQ(back.gaps.p99, usage.gaps.p99);
     const auto error = std::get<Error>(round_trip(Error{Code::kUnavailable, "m\xFF", "h"}));
     EXPECT_EQ(error.code, Code::kUnavailable);
     EXPECT_EQ(error.message, "m\xEF\xBF\xBD");

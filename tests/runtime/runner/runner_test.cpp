@@ -234,7 +234,19 @@ TEST_F(RunnerTest, SaysHowItIs) {
         const http::Response healthy = co_await send(get("/health"));
         EXPECT_EQ(healthy.status, 200);
         const http::Response counters = co_await send(get("/stats"));
-        EXPECT_EQ(json::parse(counters.body).at("running").to_number<int>(), 0);
+        const json::value stats = json::parse(counters.body);
+        EXPECT_EQ(stats.at("running").to_number<int>(), 0);
+        // What a figure is called and means comes with it.
+        for (const json::value& metric : stats.at("metrics").as_array()) {
+            EXPECT_TRUE(metric.at("name").as_string().starts_with("gantry_engine_"));
+            EXPECT_FALSE(metric.at("help").as_string().empty());
+            if (metric.at("type") == "histogram") {
+                EXPECT_EQ(metric.at("counts").as_array().size(), metric.at("bounds").as_array().size() + 1);
+            } else {
+                EXPECT_TRUE(metric.at("value").is_number());
+                EXPECT_TRUE(metric.at("type") == "gauge" || metric.at("name").as_string().ends_with("_total"));
+            }
+        }
     }());
 }
 
