@@ -1,10 +1,11 @@
 # The front door. Each target does its own set-up; `make run` and `make test` are all that a newcomer needs.
 MODEL  ?= gantry-demo
 PROMPT ?= What is Gantry?
+PART   ?= all
 JOBS   ?= $(shell nproc)
 GANTRY  = build/release/bin/gantry
 
-.PHONY: help setup build run test test-release test-asan test-tsan test-long fuzz bench package format lint clean
+.PHONY: help setup build run test test-release test-asan test-tsan test-long fuzz bench bench-engine package format lint clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -52,6 +53,12 @@ bench:           ## speed and memory, ours against the peer's in one run
 	@cmake --preset release -DGANTRY_TESTS=ON -DGANTRY_BENCH=ON $(CMAKE_ARGS) >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 	tests/bench/run.sh
+
+bench-engine:    ## what the engine promises: batching, prefix cache, overhead, the null plugin (PART=null,leave,...)
+	@packaging/setup.sh build test bench
+	@cmake --preset release -DGANTRY_TESTS=ON -DGANTRY_BENCH=ON $(CMAKE_ARGS) >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	BENCH=engine_bench.py tests/bench/run.sh --part $(PART)
 
 package:         ## .deb, .rpm and .tar.zst in dist/
 	@packaging/setup.sh build package

@@ -24,6 +24,11 @@ constexpr float kLikely = 100.0F;
 /// SentencePiece, single characters in byte-level BPE), so that text comes out and no end token ever does.
 uint32_t token_at(uint64_t slot, uint32_t vocab) { return static_cast<uint32_t>((35 + slot % 59) % vocab); }
 
+uint64_t microseconds_now() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<uint64_t>(std::chrono::duration_cast<microseconds>(now).count());
+}
+
 struct Model {
     gantry_model_t abi;
     gantry_model_info_t info;
@@ -52,10 +57,12 @@ void execute(Model& model, const gantry_batch_t& batch) {
         throw sdk::Error(GANTRY_ERR_UNIMPLEMENTED, "the null plugin has no sampler: it needs a logits buffer");
     }
     const uint32_t vocab = model.info.vocab_size;
+    const uint64_t stamp = model.options.stamp_us;
+    const uint64_t time = stamp != 0 ? microseconds_now() / stamp : 0;
     for (uint32_t row = 0; row < batch.logit_row_count; ++row) {
         float* logits = batch.logits + size_t{row} * vocab;
         std::fill_n(logits, vocab, kUnlikely);
-        logits[token_at(slot_of(batch, batch.logit_rows[row]), vocab)] = kLikely;
+        logits[token_at(stamp != 0 ? time : slot_of(batch, batch.logit_rows[row]), vocab)] = kLikely;
     }
 }
 
