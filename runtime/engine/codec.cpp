@@ -80,6 +80,12 @@ class Decoder {
             convert((*array)[i], fmt::format("{}[{}]", child(key), i), out.emplace_back());
         }
     }
+    template <class T>
+    void read(std::string_view key, std::optional<std::vector<T>>& out) {
+        if (find(key) != nullptr) {
+            read(key, out.emplace());
+        }
+    }
     void read(std::string_view key, std::map<int32_t, double>& out) {
         const json::value* v = find(key);
         if (v == nullptr) {
@@ -195,6 +201,20 @@ Status read_input(const json::value& v, GenerateRequest& r) {
     return in.finish();
 }
 
+constexpr std::pair<std::string_view, std::optional<double> SamplingParams::*> kNumbers[] = {
+    {"dynatemp_range", &SamplingParams::dynatemp_range}, {"dynatemp_exponent", &SamplingParams::dynatemp_exponent},
+    {"top_n_sigma", &SamplingParams::top_n_sigma},       {"typical_p", &SamplingParams::typical_p},
+    {"xtc_threshold", &SamplingParams::xtc_threshold},   {"xtc_probability", &SamplingParams::xtc_probability},
+    {"mirostat_tau", &SamplingParams::mirostat_tau},     {"mirostat_eta", &SamplingParams::mirostat_eta},
+    {"dry_multiplier", &SamplingParams::dry_multiplier}, {"dry_base", &SamplingParams::dry_base},
+};
+constexpr std::pair<std::string_view, std::optional<int32_t> SamplingParams::*> kIntegers[] = {
+    {"repeat_last_n", &SamplingParams::repeat_last_n},
+    {"mirostat", &SamplingParams::mirostat},
+    {"dry_allowed_length", &SamplingParams::dry_allowed_length},
+    {"dry_penalty_last_n", &SamplingParams::dry_penalty_last_n},
+};
+
 Status read_sampling(const json::value& v, SamplingParams& s) {
     Decoder in(v, "sampling");
     in.read("temperature", s.temperature);
@@ -206,6 +226,15 @@ Status read_sampling(const json::value& v, SamplingParams& s) {
     in.read("presence_penalty", s.presence_penalty);
     in.read("logit_bias", s.logit_bias);
     in.read("seed", s.seed);
+    for (const auto& [name, member] : kNumbers) {
+        in.read(name, s.*member);
+    }
+    for (const auto& [name, member] : kIntegers) {
+        in.read(name, s.*member);
+    }
+    in.read("dry_sequence_breakers", s.dry_sequence_breakers);
+    in.read("bad_words", s.bad_words);
+    in.read("allowed_token_ids", s.allowed_token_ids);
     return in.finish();
 }
 
@@ -247,6 +276,21 @@ json::object sampling_json(const SamplingParams& s) {
     }
     out["logit_bias"] = std::move(bias);
     put(out, "seed", s.seed);
+    for (const auto& [name, member] : kNumbers) {
+        put(out, name, s.*member);
+    }
+    for (const auto& [name, member] : kIntegers) {
+        put(out, name, s.*member);
+    }
+    if (s.dry_sequence_breakers) {
+        out["dry_sequence_breakers"] = json::value_from(*s.dry_sequence_breakers);
+    }
+    if (!s.bad_words.empty()) {
+        out["bad_words"] = json::value_from(s.bad_words);
+    }
+    if (s.allowed_token_ids) {
+        out["allowed_token_ids"] = json::value_from(*s.allowed_token_ids);
+    }
     return out;
 }
 

@@ -135,20 +135,7 @@ Status EngineCore::check(const EngineRequest& request) const {
                         length, context_, limits_.block_count, limits_.block_size),
             "shorten the prompt, or launch the model with more KV memory"};
     }
-    const auto known = [&](int64_t id) { return id >= 0 && id < limits_.vocab_size; };
-    for (size_t i = 0; i < length; ++i) {
-        if (!known(request.prompt[i])) {
-            return Error{Code::kInvalidArgument, fmt::format("prompt token {} is {}; the model's vocabulary has {}", i,
-                                                             request.prompt[i], limits_.vocab_size)};
-        }
-    }
-    for (const auto& [id, bias] : request.params.sampling.logit_bias) {
-        if (!known(id)) {
-            return Error{Code::kInvalidArgument, fmt::format("sampling.logit_bias has token {}; the model's vocabulary "
-                                                             "has {}",
-                                                             id, limits_.vocab_size)};
-        }
-    }
+    GANTRY_CHECK_OK(check_tokens(request.prompt, request.params.sampling, limits_.vocab_size));
     return check_ranges(request.params);
 }
 
@@ -168,14 +155,13 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
         r.rules.ids.insert(r.rules.ids.end(), options_.eos_ids.begin(), options_.eos_ids.end());
     }
     r.rules.logprobs = params.top_logprobs.has_value();
-    r.config = resolve(params.sampling, options_.defaults.sampling, entropy_ + r.arrival * 0x9e3779b97f4a7c15u);
+    r.config =
+        resolve(params.sampling, options_.defaults.sampling, entropy_ + r.arrival * 0x9e3779b97f4a7c15u, *tokenizer_);
     r.config.top_logprobs = params.top_logprobs;
     r.unfinished = static_cast<uint32_t>(params.n);
     const std::string lead = params.echo ? spec.echo_text : std::string();
-    TokenHistory history;
-    if (r.config.penalises()) {
-        history.add_prompt(spec.prompt);
-    }
+    TokenHistory history(r.config, *tokenizer_);
+    history.add_prompt(spec.prompt);
     for (uint32_t i = 0; i < r.unfinished; ++i) {
         r.branches.push_back(std::make_unique<Branch>(Branch{Answer(i, r.rules, tokenizer_, lead), history}));
     }
@@ -318,14 +304,12 @@ void EngineCore::fork_answers(Request& r) {
 
 void EngineCore::sample_one(Request& r, uint32_t index, std::span<float> row) {
     auto& [answer, history, last_token] = *r.branches[index];
-    auto token = sampler_.sample(row, r.config, history, answer.forbidden(), {index, answer.tokens()});
+    auto token = sampler_.sample(row, r.config, {history, answer.forbidden(), {index, answer.tokens()}});
     if (!token) {
         fail(r, token.error());
         return;
     }
-    if (r.config.penalises()) {
-        history.add_answer(token->id);
-    }
+    history.accept(*token, r.config);
     note_token(r, *r.branches[index]);
     scheduler_.append(sequence_id(r, index), token->id);
     answer.push(std::move(*token));

@@ -90,6 +90,53 @@ GANTRY_KERNEL double log_sum_exp(const float* row, size_t n, float max) {
     return static_cast<double>(max) + std::log(total);
 }
 
+GANTRY_KERNEL void copy_masked(const float* row, size_t n, const uint32_t* mask, float* out) {
+    for (size_t begin = 0; begin < n; begin += 32) {
+        const size_t end = std::min(begin + 32, n);
+        const uint32_t word = mask[begin / 32];
+#pragma omp simd
+        for (size_t i = begin; i < end; ++i) {
+            out[i] = (word >> (i - begin) & 1u) != 0 ? row[i] : kLowest;
+        }
+    }
+}
+
+GANTRY_KERNEL Spread spread(const float* row, size_t n, float max) {
+    double count = 0;
+    double sum = 0;
+    double squares = 0;
+    double mass = 0;
+    double weighted = 0;
+    for (size_t begin = 0; begin < n; begin += kLogitBlock) {
+        const size_t end = std::min(begin + kLogitBlock, n);
+        float b_count = 0;
+        float b_sum = 0;
+        float b_squares = 0;
+        float b_mass = 0;
+        float b_weighted = 0;
+#pragma omp simd reduction(+ : b_count, b_sum, b_squares, b_mass, b_weighted)
+        for (size_t i = begin; i < end; ++i) {
+            const float finite = row[i] > kLowest ? 1.0f : 0.0f;
+            const float x = row[i] > kLowest ? row[i] - max : 0.0f;
+            const float clamped = x < -88.0f ? -88.0f : x;
+            const float term = exp_term(clamped) * finite;
+            b_count += finite;
+            b_sum += x;
+            b_squares += x * x;
+            b_mass += term;
+            b_weighted += term * clamped;
+        }
+        count += static_cast<double>(b_count);
+        sum += static_cast<double>(b_sum);
+        squares += static_cast<double>(b_squares);
+        mass += static_cast<double>(b_mass);
+        weighted += static_cast<double>(b_weighted);
+    }
+    const double mean = sum / count;
+    return {static_cast<size_t>(count), std::sqrt(std::max(squares / count - mean * mean, 0.0)),
+            std::log(mass) - weighted / mass};
+}
+
 GANTRY_KERNEL Tail tail(const float* terms, size_t n, const float* block_max, float threshold) {
     Tail result;
     for (size_t begin = 0; begin < n; begin += kLogitBlock) {

@@ -4,6 +4,7 @@
 /// Rows are cut into blocks of kLogitBlock; the last may be shorter. Per-block results let later passes skip blocks.
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,17 @@ double softmax_terms(const float* row, size_t n, float max, float scale, float* 
 
 /// log(sum(exp(row[i]))), for a row whose largest value is `max` (finite).
 double log_sum_exp(const float* row, size_t n, float max);
+
+/// out[i] = row[i] where bit i of mask[ceil(n / 32)] is set, else minus infinity.
+void copy_masked(const float* row, size_t n, const uint32_t* mask, float* out);
+
+struct Spread {
+    size_t count = 0;      ///< values above minus infinity
+    double deviation = 0;  ///< their standard deviation
+    double entropy = 0;    ///< of their softmax, in nats
+};
+/// Of a row whose largest value is `max` (finite).
+Spread spread(const float* row, size_t n, float max);
 
 struct Tail {
     size_t count = 0;

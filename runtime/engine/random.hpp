@@ -26,10 +26,10 @@ inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::
     return counter;
 }
 
-/// Uniform in [0, 1), 53 bits.
-inline double uniform(uint64_t seed, DrawPlace place) {
+/// Uniform in [0, 1), 53 bits. Numbers of different streams at one place are independent.
+inline double uniform(uint64_t seed, DrawPlace place, uint32_t stream = 0) {
     const auto bits = philox4x32(
-        {static_cast<uint32_t>(place.position), static_cast<uint32_t>(place.position >> 32), place.answer, 0},
+        {static_cast<uint32_t>(place.position), static_cast<uint32_t>(place.position >> 32), place.answer, stream},
         {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
     const uint64_t word = (uint64_t{bits[0]} << 32) | bits[1];
     return static_cast<double>(word >> 11) * 0x1.0p-53;

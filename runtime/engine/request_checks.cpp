@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <cmath>
+#include <limits>
 
 #include "runtime/engine/utf8.hpp"
 
@@ -14,24 +15,80 @@ Error out_of_range(std::string_view name, const T& value, std::string_view range
     return {Code::kInvalidArgument, fmt::format("{} is {}; it must be {}", name, value, range)};
 }
 
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+
+/// A number's range: both ends belong to it, unless `open_low`. What is not finite is never in it.
+struct NumberRule {
+    std::string_view name;
+    std::optional<double> SamplingParams::*member;
+    double low, high;
+    bool open_low;
+    std::string_view range;
+};
+constexpr NumberRule kNumbers[] = {
+    {"temperature", &SamplingParams::temperature, 0, kUnbounded, false, "a number of at least 0"},
+    {"top_p", &SamplingParams::top_p, 0, 1, true, "above 0 and at most 1"},
+    {"min_p", &SamplingParams::min_p, 0, 1, false, "from 0 to 1"},
+    {"repetition_penalty", &SamplingParams::repetition_penalty, 0, kUnbounded, true, "above 0"},
+    {"dynatemp_range", &SamplingParams::dynatemp_range, 0, kUnbounded, false, "a number of at least 0"},
+    {"dynatemp_exponent", &SamplingParams::dynatemp_exponent, 0, kUnbounded, false, "a number of at least 0"},
+    {"top_n_sigma", &SamplingParams::top_n_sigma, -1, kUnbounded, false, "-1 or 0 (off) or a positive number"},
+    {"typical_p", &SamplingParams::typical_p, 0, 1, true, "above 0 and at most 1"},
+    {"xtc_threshold", &SamplingParams::xtc_threshold, 0, 1, false, "from 0 to 1"},
+    {"xtc_probability", &SamplingParams::xtc_probability, 0, 1, false, "from 0 to 1"},
+    {"mirostat_tau", &SamplingParams::mirostat_tau, 0, kUnbounded, false, "a number of at least 0"},
+    {"mirostat_eta", &SamplingParams::mirostat_eta, 0, 1, false, "from 0 to 1"},
+    {"dry_multiplier", &SamplingParams::dry_multiplier, 0, kUnbounded, false, "a number of at least 0"},
+    {"dry_base", &SamplingParams::dry_base, 1, kUnbounded, false, "a number of at least 1"},
+};
+
+struct IntegerRule {
+    std::string_view name;
+    std::optional<int32_t> SamplingParams::*member;
+    int32_t low, high;
+    std::string_view range;
+};
+constexpr IntegerRule kIntegers[] = {
+    {"repeat_last_n", &SamplingParams::repeat_last_n, -1, INT32_MAX, "-1 (all), 0 (off) or a positive number"},
+    {"mirostat", &SamplingParams::mirostat, 0, 2, "0 (off), 1 or 2"},
+    {"dry_allowed_length", &SamplingParams::dry_allowed_length, 1, INT32_MAX, "at least 1"},
+    {"dry_penalty_last_n", &SamplingParams::dry_penalty_last_n, -1, INT32_MAX,
+     "-1 (all), 0 (off) or a positive number"},
+};
+
+Status check_texts(std::string_view name, const std::vector<std::string>& texts) {
+    if (texts.size() > kMaxSamplingTexts) {
+        return out_of_range(fmt::format("the number of {}", name), texts.size(),
+                            fmt::format("at most {}", kMaxSamplingTexts));
+    }
+    for (size_t i = 0; i < texts.size(); ++i) {
+        if (texts[i].empty() || texts[i].size() > kMaxSamplingTextBytes || !is_valid_utf8(texts[i])) {
+            return Error{Code::kInvalidArgument,
+                         fmt::format("{}[{}] is {}; it must be a text of 1 to {} bytes", name, i,
+                                     texts[i].empty()                          ? "empty"
+                                     : texts[i].size() > kMaxSamplingTextBytes ? "too long"
+                                                                               : "not valid UTF-8",
+                                     kMaxSamplingTextBytes)};
+        }
+    }
+    return ok();
+}
+
 Status check_sampling(const SamplingParams& s) {
-    const auto within = [](const std::optional<double>& v, auto&& test) {
-        return !v || (std::isfinite(*v) && test(*v));
-    };
-    if (!within(s.temperature, [](double v) { return v >= 0; })) {
-        return out_of_range("sampling.temperature", *s.temperature, "a number of at least 0");
+    for (const NumberRule& rule : kNumbers) {
+        const std::optional<double>& v = s.*rule.member;
+        if (v && !(std::isfinite(*v) && *v >= rule.low && *v <= rule.high && !(rule.open_low && *v == rule.low))) {
+            return out_of_range(fmt::format("sampling.{}", rule.name), *v, rule.range);
+        }
+    }
+    for (const IntegerRule& rule : kIntegers) {
+        const std::optional<int32_t>& v = s.*rule.member;
+        if (v && (*v < rule.low || *v > rule.high)) {
+            return out_of_range(fmt::format("sampling.{}", rule.name), *v, rule.range);
+        }
     }
     if (s.top_k && (*s.top_k < -1 || *s.top_k > INT32_MAX)) {
         return out_of_range("sampling.top_k", *s.top_k, "-1 or 0 (off) or a positive 32-bit number");
-    }
-    if (!within(s.top_p, [](double v) { return v > 0 && v <= 1; })) {
-        return out_of_range("sampling.top_p", *s.top_p, "above 0 and at most 1");
-    }
-    if (!within(s.min_p, [](double v) { return v >= 0 && v <= 1; })) {
-        return out_of_range("sampling.min_p", *s.min_p, "from 0 to 1");
-    }
-    if (!within(s.repetition_penalty, [](double v) { return v > 0; })) {
-        return out_of_range("sampling.repetition_penalty", *s.repetition_penalty, "above 0");
     }
     if (!(std::abs(s.frequency_penalty) <= 2)) {
         return out_of_range("sampling.frequency_penalty", s.frequency_penalty, "from -2 to 2");
@@ -45,6 +102,20 @@ Status check_sampling(const SamplingParams& s) {
         }
         if (id < 0) {
             return out_of_range("a key of sampling.logit_bias", id, "a token id");
+        }
+    }
+    if (s.dry_sequence_breakers) {
+        GANTRY_CHECK_OK(check_texts("sampling.dry_sequence_breakers", *s.dry_sequence_breakers));
+    }
+    GANTRY_CHECK_OK(check_texts("sampling.bad_words", s.bad_words));
+    if (s.allowed_token_ids) {
+        if (s.allowed_token_ids->empty()) {
+            return Error{Code::kInvalidArgument, "sampling.allowed_token_ids is empty; it must have at least one id"};
+        }
+        for (const int32_t id : *s.allowed_token_ids) {
+            if (id < 0) {
+                return out_of_range("a member of sampling.allowed_token_ids", id, "a token id");
+            }
         }
     }
     return ok();
@@ -68,6 +139,30 @@ Status check_ranges(const GenerateRequest& r) {
             return Error{Code::kInvalidArgument,
                          fmt::format("stop[{}] is {}; it must be a text of at least one character", i,
                                      r.stop[i].empty() ? "empty" : "not valid UTF-8")};
+        }
+    }
+    return ok();
+}
+
+Status check_tokens(std::span<const int32_t> prompt, const SamplingParams& sampling, uint32_t vocab_size) {
+    const auto known = [&](int64_t id) { return id >= 0 && id < int64_t{vocab_size}; };
+    const auto unknown = [&](std::string_view where, int32_t id) {
+        return Error{Code::kInvalidArgument,
+                     fmt::format("{} {}; the model's vocabulary has {}", where, id, vocab_size)};
+    };
+    for (size_t i = 0; i < prompt.size(); ++i) {
+        if (!known(prompt[i])) {
+            return unknown(fmt::format("prompt token {} is", i), prompt[i]);
+        }
+    }
+    for (const auto& [id, bias] : sampling.logit_bias) {
+        if (!known(id)) {
+            return unknown("sampling.logit_bias has token", id);
+        }
+    }
+    for (const int32_t id : sampling.allowed_token_ids.value_or(std::vector<int32_t>())) {
+        if (!known(id)) {
+            return unknown("sampling.allowed_token_ids has token", id);
         }
     }
     return ok();

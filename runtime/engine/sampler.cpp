@@ -1,12 +1,11 @@
 #include "runtime/engine/sampler.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
+#include "runtime/engine/logit_edits.hpp"
 #include "runtime/engine/logit_kernels.hpp"
-#include "runtime/engine/types.hpp"
 
 namespace gantry::engine {
 namespace {
@@ -15,150 +14,147 @@ using kernels::kLogitBlock;
 using kernels::logit_blocks;
 
 constexpr float kImpossible = -std::numeric_limits<float>::infinity();
-constexpr size_t kSortAtMost = 1024;   ///< candidates; below this a sort is cheaper than another pass
 constexpr float kColdestDraw = 1e-5f;  ///< below this temperature 1/t overflows: greedy is the limit anyway
-
-/// Changes to a row that are taken back at the end of the scope.
-class RowEdits {
-  public:
-    explicit RowEdits(std::span<float> row) : row_(row) {}
-    RowEdits(const RowEdits&) = delete;
-    RowEdits& operator=(const RowEdits&) = delete;
-    ~RowEdits() { undo(); }
-
-    template <class F>
-    void change(int32_t id, F&& to) {
-        if (id < 0 || static_cast<size_t>(id) >= row_.size()) {
-            return;
-        }
-        float& value = row_[static_cast<size_t>(id)];
-        saw_nan_ = saw_nan_ || std::isnan(value);
-        saved_.emplace_back(static_cast<size_t>(id), value);
-        value = to(value);
-    }
-    void undo() {
-        for (size_t i = saved_.size(); i-- > 0;) {
-            row_[saved_[i].first] = saved_[i].second;
-        }
-        saved_.clear();
-    }
-    bool empty() const { return saved_.empty(); }
-    bool saw_nan() const { return saw_nan_; }
-
-  private:
-    std::span<float> row_;
-    std::vector<std::pair<size_t, float>> saved_;
-    bool saw_nan_ = false;
-};
-
-void edit(RowEdits& edits, const SamplerConfig& config, const TokenHistory& history,
-          std::span<const int32_t> forbidden) {
-    for (const auto& [id, bias] : config.logit_bias) {
-        edits.change(id, [bias = bias](float x) { return x + bias; });
-    }
-    if (config.penalises()) {
-        for (const auto& entry : history.entries()) {
-            const auto times = static_cast<float>(entry.in_answer);
-            const float penalty =
-                times * config.frequency_penalty + (entry.in_answer > 0 ? config.presence_penalty : 0.0f);
-            edits.change(entry.id, [&](float x) {
-                return (x > 0 ? x / config.repetition_penalty : x * config.repetition_penalty) - penalty;
-            });
-        }
-    }
-    for (int32_t id : forbidden) {
-        edits.change(id, [](float) { return kImpossible; });
-    }
-}
-
-size_t argmax(std::span<const float> row, float max, const std::vector<float>& block_max) {
-    const auto block = static_cast<size_t>(std::ranges::find(block_max, max) - block_max.begin());
-    const auto from = row.begin() + static_cast<std::ptrdiff_t>(block * kLogitBlock);
-    return static_cast<size_t>(std::find(from, row.end(), max) - row.begin());
-}
 
 Error bad_logits(std::string_view what) {
     return {Code::kInternal, "the model's logits " + std::string(what),
             "its weights may be damaged, or the backend has a fault; try another backend"};
 }
 
+/// llama.cpp's dynamic temperature: between temperature - range and temperature + range, by the entropy as a part of
+/// the largest possible one.
+float dynamic_temperature(std::span<const float> row, float max, const SamplerConfig& config) {
+    const auto spread = kernels::spread(row.data(), row.size(), max);
+    if (spread.count < 2) {
+        return config.temperature;
+    }
+    const float low = std::max(config.temperature - config.dynatemp_range, 0.0f);
+    const float high = config.temperature + config.dynatemp_range;
+    const double part = std::clamp(spread.entropy / std::log(static_cast<double>(spread.count)), 0.0, 1.0);
+    return low + (high - low) * static_cast<float>(std::pow(part, static_cast<double>(config.dynatemp_exponent)));
+}
+
 }  // namespace
 
-SamplerConfig resolve(const SamplingParams& params, const SamplingParams& publisher, uint64_t seed) {
-    const SamplerConfig base;
-    const auto pick = [](const std::optional<double>& mine, const std::optional<double>& theirs, float otherwise) {
-        return static_cast<float>(mine ? *mine : theirs.value_or(static_cast<double>(otherwise)));
-    };
-    SamplerConfig c;
-    c.temperature = pick(params.temperature, publisher.temperature, base.temperature);
-    const int64_t top_k = params.top_k ? *params.top_k : publisher.top_k.value_or(0);
-    c.top_k = static_cast<uint32_t>(std::clamp<int64_t>(top_k, 0, INT32_MAX));
-    c.top_p = pick(params.top_p, publisher.top_p, base.top_p);
-    c.min_p = pick(params.min_p, publisher.min_p, base.min_p);
-    c.repetition_penalty = pick(params.repetition_penalty, publisher.repetition_penalty, base.repetition_penalty);
-    c.frequency_penalty = static_cast<float>(params.frequency_penalty);
-    c.presence_penalty = static_cast<float>(params.presence_penalty);
-    for (const auto& [id, bias] : params.logit_bias) {
-        c.logit_bias.emplace_back(id, static_cast<float>(bias));
+std::span<float> Sampler::masked(std::span<float> row, const SamplerConfig& config, std::span<const uint32_t> mask) {
+    if (mask.empty() && config.allowed.empty()) {
+        return row;
     }
-    c.seed = params.seed.value_or(seed);
-    return c;
+    const std::span<const uint32_t> first = mask.empty() ? config.allowed : mask;
+    const std::span<const uint32_t> second = config.allowed.empty() ? first : config.allowed;
+    mask_.assign((row.size() + 31) / 32, 0);
+    for (size_t i = 0; i < std::min({mask_.size(), first.size(), second.size()}); ++i) {
+        mask_[i] = first[i] & second[i];
+    }
+    masked_.resize(row.size());
+    kernels::copy_masked(row.data(), row.size(), mask_.data(), masked_.data());
+    return masked_;
 }
 
-TokenHistory::Entry& TokenHistory::entry(int32_t id) {
-    const auto [it, added] = index_.emplace(id, entries_.size());
-    if (added) {
-        entries_.push_back({id, 0});
-    }
-    return entries_[it->second];
-}
-
-void TokenHistory::add_prompt(std::span<const int32_t> ids) {
-    for (int32_t id : ids) {
-        entry(id);
-    }
-}
-
-void TokenHistory::add_answer(int32_t id) { ++entry(id).in_answer; }
-
-Result<SampledToken> Sampler::sample(std::span<float> row, const SamplerConfig& config, const TokenHistory& history,
-                                     std::span<const int32_t> forbidden, DrawPlace place) {
+Result<Sampler::Edited> Sampler::inspect(std::span<const float> row, const SamplerConfig& config, bool saw_nan,
+                                         bool restricted) {
     block_max_.resize(logit_blocks(row.size()));
-    RowEdits edits(row);
-    edit(edits, config, history, forbidden);
-    auto stats = kernels::row_max(row.data(), row.size(), block_max_.data());
-    if (stats.has_nan || edits.saw_nan()) {
+    const auto stats = kernels::row_max(row.data(), row.size(), block_max_.data());
+    if (stats.has_nan || saw_nan) {
         return bad_logits("are not numbers (NaN)");
     }
     if (!std::isfinite(stats.max)) {
+        if (stats.max < 0 && restricted) {
+            return Error{Code::kFailedPrecondition, "the request's rules forbid every token",
+                         "allow more in allowed_token_ids, or forbid less by bad_words and min_tokens"};
+        }
         return bad_logits(stats.max > 0 ? "are infinite" : "leave no token to choose");
     }
-    const bool greedy = config.temperature < kColdestDraw || config.top_k == 1;
+    Edited edited{row, stats.max, config.temperature, false};
+    if (config.dynatemp_range > 0) {
+        edited.temperature = dynamic_temperature(row, stats.max, config);
+    }
+    edited.greedy = edited.temperature < kColdestDraw || (config.top_k == 1 && config.mirostat == 0);
+    return edited;
+}
+
+Result<SampledToken> Sampler::sample(std::span<float> original, const SamplerConfig& config, const SampleInput& in) {
+    const std::span<float> row = masked(original, config, in.mask);
+    const bool is_copy = row.data() != original.data();
+    LogitEdits edits(row);
+    edits.apply(config, in.history, in.forbidden);
+    GANTRY_TRY(const Edited edited, inspect(row, config, edits.saw_nan(), is_copy || !edits.empty()));
     SampledToken token;
-    token.id = static_cast<int32_t>(greedy ? argmax(row, stats.max, block_max_) : draw(row, stats.max, config, place));
+    if (edited.greedy) {
+        token.id = static_cast<int32_t>(argmax(row, edited.max));
+    } else {
+        draw(edited, config, in, token);
+    }
     if (config.top_logprobs) {
-        if (!edits.empty() || !greedy) {
+        float max = edited.max;
+        if (is_copy || !edits.empty() || !edited.greedy) {
             edits.undo();
-            stats = kernels::row_max(row.data(), row.size(), block_max_.data());
+            const auto stats = kernels::row_max(original.data(), original.size(), block_max_.data());
+            if (stats.has_nan) {
+                return bad_logits("are not numbers (NaN)");
+            }
+            max = stats.max;
         }
-        if (!std::isfinite(stats.max)) {
+        if (!std::isfinite(max)) {
             return bad_logits("are infinite");
         }
-        add_logprobs(row, stats.max, *config.top_logprobs, token);
+        add_logprobs(original, max, *config.top_logprobs, token);
     }
     return token;
 }
 
-size_t Sampler::draw(std::span<const float> row, float max, const SamplerConfig& config, DrawPlace place) {
-    const size_t n = row.size();
-    terms_.resize(n);
-    const double total =
-        kernels::softmax_terms(row.data(), n, max, 1.0f / config.temperature, terms_.data(), block_max_.data());
-    const Cut cut = filter(n, total, config);
-    double left = uniform(config.seed, place) * kept_masses(n, cut);
-    size_t block = 0;
+Result<std::span<const TokenProbability>> Sampler::distribution(std::span<float> original, const SamplerConfig& config,
+                                                                const SampleInput& in) {
+    const std::span<float> row = masked(original, config, in.mask);
+    LogitEdits edits(row);
+    edits.apply(config, in.history, in.forbidden);
+    const bool restricted = row.data() != original.data() || !edits.empty();
+    GANTRY_TRY(const Edited edited, inspect(row, config, edits.saw_nan(), restricted));
+    probabilities_.clear();
+    if (edited.greedy) {
+        probabilities_.push_back({static_cast<int32_t>(argmax(row, edited.max)), 1.0});
+    } else {
+        const Cut cut = filter(edited, config, in.history.mirostat_mu());
+        const double mass = list(cut, config, in.place);
+        for (const auto& [term, id] : candidates_) {
+            probabilities_.push_back({static_cast<int32_t>(id), static_cast<double>(term) / mass});
+        }
+    }
+    return std::span<const TokenProbability>(probabilities_);
+}
+
+size_t Sampler::argmax(std::span<const float> row, float max) const {
+    const auto block = static_cast<size_t>(std::ranges::find(block_max_, max) - block_max_.begin());
+    const auto from = row.begin() + static_cast<std::ptrdiff_t>(block * kLogitBlock);
+    return static_cast<size_t>(std::find(from, row.end(), max) - row.begin());
+}
+
+void Sampler::draw(const Edited& edited, const SamplerConfig& config, const SampleInput& in, SampledToken& token) {
+    const Cut cut = filter(edited, config, in.history.mirostat_mu());
+    const double u = uniform(config.seed, in.place);
+    size_t chosen = 0;
+    double mass = 0;
+    if (lists(config, in.place)) {
+        mass = list(cut, config, in.place);
+        double left = u * mass;
+        for (const auto& [term, id] : candidates_) {
+            chosen = id;
+            left -= static_cast<double>(term);
+            if (left < 0) {
+                break;
+            }
+        }
+    } else {
+        mass = kept_masses(terms_.size(), cut);
+        chosen = draw_by_block(terms_.size(), cut, u * mass);
+    }
+    token.id = static_cast<int32_t>(chosen);
+    token.surprise = static_cast<float>(-std::log2(static_cast<double>(terms_[chosen]) / mass));
+}
+
+size_t Sampler::draw_by_block(size_t n, Cut cut, double left) const {
     size_t last_block = 0;  // where rounding makes `left` outlast the sums, the last kept token is meant
-    for (; block < block_mass_.size(); ++block) {
+    for (size_t block = 0; block < block_mass_.size(); ++block) {
         if (block_mass_[block] <= 0) {
             continue;
         }
@@ -171,7 +167,7 @@ size_t Sampler::draw(std::span<const float> row, float max, const SamplerConfig&
     size_t chosen = 0;
     const size_t begin = last_block * kLogitBlock;
     for (size_t i = begin; i < std::min(begin + kLogitBlock, n); ++i) {
-        if (terms_[i] > 0 && (terms_[i] > cut.above || (terms_[i] == cut.above && i < cut.equal_end))) {
+        if (terms_[i] > 0 && cut.has(terms_[i], i)) {
             chosen = i;
             left -= static_cast<double>(terms_[i]);
             if (left < 0) {
@@ -180,94 +176,6 @@ size_t Sampler::draw(std::span<const float> row, float max, const SamplerConfig&
         }
     }
     return chosen;
-}
-
-Sampler::Cut Sampler::filter(size_t n, double total, const SamplerConfig& config) {
-    Cut cut;
-    if (config.top_k > 0 && config.top_k < n) {
-        cut = shortest_prefix(n, {config.top_k, 0}, reached_by(config.top_k, 0));
-        total = config.top_p < 1 ? kept_masses(n, cut) : total;
-    }
-    if (config.top_p < 1) {
-        // Terms below `negligible` cannot sum up to what top-p leaves out, even all together.
-        const double negligible = (1 - static_cast<double>(config.top_p)) * total / static_cast<double>(n) * 0.999;
-        const double mass = static_cast<double>(config.top_p) * total;
-        cut = shortest_prefix(n, {1, mass}, std::max(static_cast<float>(negligible), cut.above));
-    }
-    if (config.min_p > cut.above) {
-        cut = {config.min_p, n};
-    }
-    return cut;
-}
-
-float Sampler::reached_by(size_t count, float otherwise) {
-    if (count > block_max_.size()) {
-        return otherwise;
-    }
-    scratch_ = block_max_;
-    const auto nth = scratch_.begin() + static_cast<std::ptrdiff_t>(count - 1);
-    std::ranges::nth_element(scratch_, nth, std::greater<>());
-    return *nth;
-}
-
-Sampler::Cut Sampler::shortest_prefix(size_t n, Target target, float low) {
-    // Positive floats are ordered like their bits, so bisecting on the bits is bisecting on the logarithm. All the time
-    // the prefix that ends at `from` reaches the target and the one that ends at `to` does not.
-    // Terms of zero are never drawn, so it does not matter whether a prefix has them.
-    low = std::max(low, std::numeric_limits<float>::min());
-    auto from = std::bit_cast<uint32_t>(low);
-    auto to = std::bit_cast<uint32_t>(1.0f) + 1;
-    kernels::Tail inside = kernels::tail(terms_.data(), n, block_max_.data(), low);
-    kernels::Tail outside;
-    bool last_reached = true;
-    for (int pass = 0; inside.count - outside.count > kSortAtMost && to - from > 1; ++pass) {
-        // Every third try halves the range; the others interpolate, aiming a little beyond the target as seen from the
-        // border that moved last, so that both borders close in.
-        double way = 0.5;
-        const auto between = static_cast<double>(inside.count - outside.count);
-        if (pass % 3 != 2) {
-            way = target.mass > 0 ? (inside.mass - target.mass) / (inside.mass - outside.mass)
-                                  : static_cast<double>(inside.count - target.count) / between;
-            way += (last_reached ? 0.25 : -0.25) * static_cast<double>(kSortAtMost) / between;
-        }
-        const auto offset = static_cast<uint32_t>(static_cast<double>(to - from) * std::clamp(way, 0.01, 0.99));
-        const uint32_t middle = from + std::clamp(offset, 1u, to - from - 1);
-        const auto tail = kernels::tail(terms_.data(), n, block_max_.data(), std::bit_cast<float>(middle));
-        last_reached = tail.count >= target.count && tail.mass >= target.mass;
-        (last_reached ? from : to) = middle;
-        (last_reached ? inside : outside) = tail;
-    }
-    const auto lowest = std::bit_cast<float>(from);
-    candidates_.clear();
-    kernels::collect(terms_.data(), n, block_max_.data(), lowest, std::bit_cast<float>(to), candidates_);
-    if (to - from > 1) {  // else all candidates are equal, and in order
-        std::ranges::sort(candidates_, [](const auto& a, const auto& b) {
-            return a.first != b.first ? a.first > b.first : a.second < b.second;
-        });
-    }
-    for (const auto& [term, i] : candidates_) {
-        ++outside.count;
-        outside.mass += static_cast<double>(term);
-        if (outside.count >= target.count && outside.mass >= target.mass) {
-            return {term, i + 1};
-        }
-    }
-    return {lowest, n};  // the sums were rounded differently: the whole of it is the prefix
-}
-
-double Sampler::kept_masses(size_t n, Cut cut) {
-    double total = 0;
-    block_mass_.assign(block_max_.size(), 0);
-    for (size_t block = 0; block < block_max_.size(); ++block) {
-        if (block_max_[block] < cut.above) {
-            continue;
-        }
-        const size_t begin = block * kLogitBlock;
-        block_mass_[block] =
-            kernels::kept_mass(terms_.data(), begin, std::min(begin + kLogitBlock, n), cut.above, cut.equal_end);
-        total += block_mass_[block];
-    }
-    return total;
 }
 
 void Sampler::add_logprobs(std::span<const float> row, float max, uint32_t top, SampledToken& token) {

@@ -2,102 +2,116 @@
 
 /// Draws a token from a row of logits.
 ///
-/// In this order: logit bias, penalties, forbidden tokens, temperature, top-k, top-p, min-p, draw. The three filters
-/// each keep a prefix of the tokens sorted by (probability, then lowest id first); top-p counts the probability mass
-/// that top-k has left, min-p compares with the likeliest token. The draw walks the kept tokens by id.
+/// In this order: mask (`allowed`, a grammar), logit bias, penalties, DRY, bad words and forbidden tokens; temperature
+/// (dynamic where asked for); top-n-sigma, top-k, typical-p, top-p, min-p, XTC; draw. Mirostat, where on, takes the
+/// place of all filters. Each filter sees the probabilities that the one before has left. docs/engine.md has their
+/// definitions.
 ///
-/// Nothing is ever sorted but a handful of candidates: a prefix is found by bisecting on the probability of its last
-/// member, each try one vectorised pass that skips blocks of the vocabulary without a candidate.
+/// All filters but typical-p and XTC keep a prefix of the tokens sorted by (probability, then lowest id first), and
+/// nothing is ever sorted for them but a handful of candidates: a prefix is found by bisecting on the probability of
+/// its last member, each try one vectorised pass that skips blocks of the vocabulary without a candidate. The draw
+/// walks the kept tokens by id.
 
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/result.hpp"
 #include "runtime/engine/random.hpp"
+#include "runtime/engine/sampler_config.hpp"
+#include "runtime/engine/token_history.hpp"
 
 namespace gantry::engine {
-
-struct SamplingParams;
-
-/// SamplingParams with every default filled in.
-struct SamplerConfig {
-    float temperature = 1;  ///< 0: greedy, lowest id on a tie
-    uint32_t top_k = 0;     ///< 0: off
-    float top_p = 1;
-    float min_p = 0;
-    float repetition_penalty = 1;
-    float frequency_penalty = 0;
-    float presence_penalty = 0;
-    std::vector<std::pair<int32_t, float>> logit_bias;
-    uint64_t seed = 0;
-    std::optional<uint32_t> top_logprobs;  ///< set: logprobs wanted, with so many alternatives
-
-    bool penalises() const { return repetition_penalty != 1 || frequency_penalty != 0 || presence_penalty != 0; }
-};
-
-/// Unset fields come from `publisher`, then from SamplerConfig. `seed` is used where `params` has none.
-SamplerConfig resolve(const SamplingParams& params, const SamplingParams& publisher, uint64_t seed);
-
-/// The distinct tokens that the penalties look at.
-class TokenHistory {
-  public:
-    struct Entry {
-        int32_t id = 0;
-        uint32_t in_answer = 0;  ///< times
-    };
-    void add_prompt(std::span<const int32_t> ids);
-    void add_answer(int32_t id);
-    std::span<const Entry> entries() const { return entries_; }
-
-  private:
-    Entry& entry(int32_t id);
-    std::vector<Entry> entries_;
-    std::unordered_map<int32_t, size_t> index_;
-};
 
 struct SampledToken {
     int32_t id = 0;
     double logprob = 0;                           ///< log-softmax of the unmodified logits; only if wanted
     std::vector<std::pair<int32_t, double>> top;  ///< best first
+    float surprise = 0;                           ///< bits, among the kept tokens; what Mirostat steers
 };
 
-/// Owns scratch memory of two vocabularies at most. Used by one thread.
+/// What one draw depends on beside its logits and the request.
+struct SampleInput {
+    const TokenHistory& history;
+    std::span<const int32_t> forbidden = {};  ///< ids outside the row are ignored
+    DrawPlace place = {};
+    std::span<const uint32_t> mask = {};  ///< bit t: token t may be drawn; beyond its end none may; empty: all may
+};
+
+struct TokenProbability {
+    int32_t id = 0;
+    double probability = 0;
+};
+
+/// Owns scratch memory of a few vocabularies at most. Used by one thread.
 class Sampler {
   public:
-    /// `row` is changed during the call and as it was after it. `history` matters where config.penalises(); `forbidden`
-    /// tokens get no probability; ids outside the row are ignored. kInternal when the logits are not numbers or leave
-    /// no token to choose.
-    Result<SampledToken> sample(std::span<float> row, const SamplerConfig& config, const TokenHistory& history,
-                                std::span<const int32_t> forbidden, DrawPlace place);
+    /// `row` is changed during the call and as it was after it. kInternal when the logits are not numbers or leave no
+    /// token to choose; kFailedPrecondition when masks and forbidden tokens leave none.
+    Result<SampledToken> sample(std::span<float> row, const SamplerConfig& config, const SampleInput& in);
+
+    /// The distribution that sample() draws from with the same arguments: tokens with their probabilities (above 0,
+    /// sum 1), by id. Valid until the next call. For verifying drafts: a draft is kept with the ratio of the two
+    /// models' probabilities, else the token is drawn from what they differ by.
+    Result<std::span<const TokenProbability>> distribution(std::span<float> row, const SamplerConfig& config,
+                                                           const SampleInput& in);
 
   private:
     /// A prefix of the sorted order: terms above `above`, and those equal to it with an index < equal_end.
     struct Cut {
         float above = -1;
         size_t equal_end = 0;
+        bool has(float term, size_t i) const { return term > above || (term == above && i < equal_end); }
     };
     struct Target {
         size_t count = 0;
         double mass = 0;
     };
-    size_t draw(std::span<const float> row, float max, const SamplerConfig& config, DrawPlace place);
-    Cut filter(size_t n, double total, const SamplerConfig& config);
+    /// A row as edits and masks have left it.
+    struct Edited {
+        std::span<const float> row;
+        float max = 0;
+        float temperature = 1;
+        bool greedy = false;
+    };
+    /// The row itself, or a copy of it with what may not be drawn at minus infinity.
+    std::span<float> masked(std::span<float> row, const SamplerConfig& config, std::span<const uint32_t> mask);
+    /// Looks the edited row over; block_max_ is the row's afterwards.
+    Result<Edited> inspect(std::span<const float> row, const SamplerConfig& config, bool saw_nan, bool restricted);
+    size_t argmax(std::span<const float> row, float max) const;
+    void draw(const Edited& edited, const SamplerConfig& config, const SampleInput& in, SampledToken& token);
+    size_t draw_by_block(size_t n, Cut cut, double left) const;
+    void add_logprobs(std::span<const float> row, float max, uint32_t top, SampledToken& token);
+
+    // sampler_filters.cpp
+    /// Fills terms_ and applies the filters that keep a prefix.
+    Cut filter(const Edited& edited, const SamplerConfig& config, float mirostat_mu);
+    static bool removes_top(const SamplerConfig& config, DrawPlace place);
+    /// Whether the kept tokens are more than a prefix can say, so that they are listed.
+    static bool lists(const SamplerConfig& config, DrawPlace place);
+    /// Lists the prefix in candidates_ by id, and applies the other filters. Returns the mass.
+    double list(Cut cut, const SamplerConfig& config, DrawPlace place);
+    void keep_typical(float mass);
+    void keep_nucleus(float mass);
+    void remove_top(float threshold);
+    Cut mirostat_cut(const SamplerConfig& config, float mu, double total);
     /// The shortest prefix that has at least the target's count and mass; the one that ends at `low` has.
     Cut shortest_prefix(size_t n, Target target, float low);
+    Cut top_k(size_t n, size_t k) { return shortest_prefix(n, {k, 0}, reached_by(k, 0)); }
     double kept_masses(size_t n, Cut cut);
-    void add_logprobs(std::span<const float> row, float max, uint32_t top, SampledToken& token);
     /// A value that at least `count` elements reach, from the maxima of the blocks.
     float reached_by(size_t count, float otherwise);
 
     std::vector<float> terms_;      ///< exp of the scaled logits, relative to the largest
     std::vector<float> block_max_;  ///< of the row or of the terms
     std::vector<float> scratch_;
+    std::vector<float> masked_;
+    std::vector<uint32_t> mask_;
     std::vector<double> block_mass_;
     std::vector<std::pair<float, size_t>> candidates_;
+    std::vector<TokenProbability> probabilities_;
 };
 
 }  // namespace gantry::engine

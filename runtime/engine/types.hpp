@@ -29,7 +29,8 @@ struct TokenInput {
     std::vector<int32_t> ids;
 };
 
-/// How the next token is drawn. Unset fields take the model publisher's value, then the default in the comment.
+/// How the next token is drawn, in the order of docs/engine.md. Unset fields take the model publisher's value where it
+/// gives one (temperature to repetition_penalty), then the default in the comment.
 struct SamplingParams {
     std::optional<double> temperature;         ///< >= 0; default 1 (0: greedy)
     std::optional<int64_t> top_k;              ///< 0 or -1: off (default)
@@ -40,6 +41,23 @@ struct SamplingParams {
     double presence_penalty = 0;               ///< [-2, 2]; over the answer
     std::map<int32_t, double> logit_bias;      ///< token id -> added to its logit, [-100, 100]
     std::optional<uint64_t> seed;              ///< same seed, prompt and model: same answer
+    std::optional<int32_t> repeat_last_n;      ///< tokens that the three penalties look at; -1: all (default), 0: none
+    std::optional<double> dynatemp_range;      ///< >= 0; default 0 (off): temperature varies by so much, by entropy
+    std::optional<double> dynatemp_exponent;   ///< >= 0; default 1
+    std::optional<double> top_n_sigma;    ///< -1 or 0: off (default); only logits within so many deviations of the best
+    std::optional<double> typical_p;      ///< (0, 1]; default 1 (off)
+    std::optional<double> xtc_threshold;  ///< [0, 1]; default 0.1; above 0.5: off
+    std::optional<double> xtc_probability;      ///< [0, 1]; default 0 (off)
+    std::optional<int32_t> mirostat;            ///< 0: off (default), 1 or 2; takes the place of all filters
+    std::optional<double> mirostat_tau;         ///< >= 0, bits; default 5
+    std::optional<double> mirostat_eta;         ///< [0, 1]; default 0.1
+    std::optional<double> dry_multiplier;       ///< >= 0; default 0 (off)
+    std::optional<double> dry_base;             ///< >= 1; default 1.75
+    std::optional<int32_t> dry_allowed_length;  ///< >= 1; default 2
+    std::optional<int32_t> dry_penalty_last_n;  ///< tokens; -1: all (default), 0: off
+    std::optional<std::vector<std::string>> dry_sequence_breakers;  ///< default "\n", ":", "\"", "*"
+    std::vector<std::string> bad_words;                             ///< texts that the answer must not have
+    std::optional<std::vector<int32_t>> allowed_token_ids;          ///< set: no other token is drawn; not empty
 };
 
 struct GenerateRequest {

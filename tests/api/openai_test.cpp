@@ -190,6 +190,34 @@ TEST_F(OpenAiTest, FieldsReachTheEngine) {
     EXPECT_FALSE(last().id.empty());
 }
 
+TEST_F(OpenAiTest, SamplingFieldsOfOtherServersReachTheEngine) {
+    ASSERT_EQ(chat(R"("typical_p":0.5,"top_n_sigma":1,"xtc_threshold":0.2,"xtc_probability":0.25,"mirostat":2,
+        "mirostat_tau":4,"mirostat_eta":0.5,"dry_multiplier":0.8,"dry_base":2,"dry_allowed_length":3,
+        "dry_penalty_last_n":-1,"dry_sequence_breakers":["."],"dynatemp_range":0.5,"dynatemp_exponent":2,
+        "repeat_last_n":64,"repeat_penalty":1.2,"bad_words":["no","never"],"allowed_token_ids":[3,1])")
+                  .header("X-Gantry-Ignored"),
+              "");
+    const engine::SamplingParams& s = last().sampling;
+    EXPECT_EQ(s.typical_p, 0.5);
+    EXPECT_EQ(s.top_n_sigma, 1);
+    EXPECT_EQ(s.xtc_threshold, 0.2);
+    EXPECT_EQ(s.xtc_probability, 0.25);
+    EXPECT_EQ(s.mirostat, 2);
+    EXPECT_EQ(s.mirostat_tau, 4);
+    EXPECT_EQ(s.mirostat_eta, 0.5);
+    EXPECT_EQ(s.dry_multiplier, 0.8);
+    EXPECT_EQ(s.dry_base, 2);
+    EXPECT_EQ(s.dry_allowed_length, 3);
+    EXPECT_EQ(s.dry_penalty_last_n, -1);
+    EXPECT_EQ(s.dry_sequence_breakers, (std::vector<std::string>{"."}));
+    EXPECT_EQ(s.dynatemp_range, 0.5);
+    EXPECT_EQ(s.dynatemp_exponent, 2);
+    EXPECT_EQ(s.repeat_last_n, 64);
+    EXPECT_EQ(s.repetition_penalty, 1.2);
+    EXPECT_EQ(s.bad_words, (std::vector<std::string>{"no", "never"}));
+    EXPECT_EQ(s.allowed_token_ids, (std::vector<int32_t>{3, 1}));
+}
+
 TEST_F(OpenAiTest, UnsetFieldsStayUnset) {
     ASSERT_EQ(
         chat(R"("temperature":null,"stop":null,"max_tokens":null,"stream":null,"top_k":-1,"stop_token_ids":5)").status,
@@ -256,6 +284,25 @@ TEST_F(OpenAiTest, BadValuesAreRefusedByName) {
              Row{R"("top_k":-2)", "top_k"},
              Row{R"("min_p":2)", "min_p"},
              Row{R"("repetition_penalty":0)", "repetition_penalty"},
+             Row{R"("typical_p":0)", "typical_p"},
+             Row{R"("top_n_sigma":-2)", "top_n_sigma"},
+             Row{R"("xtc_threshold":2)", "xtc_threshold"},
+             Row{R"("xtc_probability":-1)", "xtc_probability"},
+             Row{R"("mirostat":3)", "mirostat"},
+             Row{R"("mirostat_tau":-1)", "mirostat_tau"},
+             Row{R"("mirostat_eta":2)", "mirostat_eta"},
+             Row{R"("dry_multiplier":-1)", "dry_multiplier"},
+             Row{R"("dry_base":0.5)", "dry_base"},
+             Row{R"("dry_allowed_length":0)", "dry_allowed_length"},
+             Row{R"("dry_penalty_last_n":-2)", "dry_penalty_last_n"},
+             Row{R"("repeat_last_n":-2)", "repeat_last_n"},
+             Row{R"("repeat_penalty":0)", "repeat_penalty"},
+             Row{R"("dynatemp_range":-1)", "dynatemp_range"},
+             Row{R"("dynatemp_exponent":-1)", "dynatemp_exponent"},
+             Row{R"("bad_words":[""])", "bad_words"},
+             Row{R"("dry_sequence_breakers":[""])", "dry_sequence_breakers"},
+             Row{R"("allowed_token_ids":[])", "allowed_token_ids"},
+             Row{R"("allowed_token_ids":[-1])", "allowed_token_ids"},
              Row{R"("max_tokens":0)", "max_tokens"},
              Row{R"("max_tokens":-5)", "max_tokens"},
              Row{R"("max_tokens":"abc")", "max_tokens"},

@@ -2,8 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
 #include <limits>
+
+#include "api/dialects/openai/sampling_fields.hpp"
 
 namespace gantry::dialects::openai {
 
@@ -16,42 +17,6 @@ constexpr size_t kMaxStops = 16;
 constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
 
 bool fits_token(int64_t id) { return id >= 0 && id <= std::numeric_limits<int32_t>::max(); }
-
-void read_logit_bias(json::Reader& reader, engine::SamplingParams& sampling) {
-    const bj::object* biases = reader.object("logit_bias");
-    if (!biases) {
-        return;
-    }
-    for (const auto& [key, value] : *biases) {
-        int32_t id = -1;
-        const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
-        if (error != std::errc{} || end != key.data() + key.size() || id < 0) {
-            reader.fail("logit_bias",
-                        fmt::format("its names must be token ids, not \"{}\"", std::string_view(key.substr(0, 40))));
-            return;
-        }
-        const double bias = value.is_number() ? value.to_number<double>() : 1e9;
-        if (!(bias >= -100 && bias <= 100)) {
-            reader.fail("logit_bias", "a bias must be a number from -100 to 100, not " + bj::serialize(value));
-            return;
-        }
-        sampling.logit_bias[id] = bias;
-    }
-}
-
-void read_sampling(json::Reader& reader, engine::SamplingParams& sampling) {
-    sampling.temperature = reader.number("temperature", {0, 2});
-    sampling.top_k = reader.integer("top_k", -1, kMaxTokens);
-    sampling.top_p = reader.number("top_p", {0, 1, true});
-    sampling.min_p = reader.number("min_p", {0, 1});
-    sampling.repetition_penalty = reader.number("repetition_penalty", {0, 100, true});
-    sampling.frequency_penalty = reader.number("frequency_penalty", {-2, 2}).value_or(0);
-    sampling.presence_penalty = reader.number("presence_penalty", {-2, 2}).value_or(0);
-    if (const auto seed = reader.integer("seed")) {
-        sampling.seed = static_cast<uint64_t>(*seed);
-    }
-    read_logit_bias(reader, sampling);
-}
 
 void read_stops(json::Reader& reader, engine::GenerateRequest& request) {
     if (auto stops = reader.strings("stop", true)) {

@@ -39,6 +39,23 @@ GenerateRequest full_request() {
     r.sampling.presence_penalty = 1.5;
     r.sampling.logit_bias = {{5, -100.0}, {70000, 2.5}};
     r.sampling.seed = std::numeric_limits<uint64_t>::max();
+    r.sampling.repeat_last_n = 64;
+    r.sampling.dynatemp_range = 0.25;
+    r.sampling.dynatemp_exponent = 2;
+    r.sampling.top_n_sigma = 1.5;
+    r.sampling.typical_p = 0.75;
+    r.sampling.xtc_threshold = 0.125;
+    r.sampling.xtc_probability = 0.5;
+    r.sampling.mirostat = 2;
+    r.sampling.mirostat_tau = 4;
+    r.sampling.mirostat_eta = 0.25;
+    r.sampling.dry_multiplier = 0.8;
+    r.sampling.dry_base = 1.5;
+    r.sampling.dry_allowed_length = 3;
+    r.sampling.dry_penalty_last_n = 100;
+    r.sampling.dry_sequence_breakers = {"\n", "END"};
+    r.sampling.bad_words = {"no", "never"};
+    r.sampling.allowed_token_ids = {1, 5};
     r.max_tokens = 77;
     r.min_tokens = 3;
     r.stop = {"\n\n", "END"};
@@ -64,6 +81,11 @@ TEST(RequestCodec, KeepsEveryField) {
     EXPECT_EQ(back.sampling.seed, r.sampling.seed);
     EXPECT_EQ(back.sampling.logit_bias, r.sampling.logit_bias);
     EXPECT_EQ(back.stop_token_ids, r.stop_token_ids);
+    EXPECT_EQ(back.sampling.typical_p, r.sampling.typical_p);
+    EXPECT_EQ(back.sampling.dry_penalty_last_n, r.sampling.dry_penalty_last_n);
+    EXPECT_EQ(back.sampling.dry_sequence_breakers, r.sampling.dry_sequence_breakers);
+    EXPECT_EQ(back.sampling.bad_words, r.sampling.bad_words);
+    EXPECT_EQ(back.sampling.allowed_token_ids, r.sampling.allowed_token_ids);
     EXPECT_EQ(std::get<TextInput>(back.input).text, "Hello");
     EXPECT_FALSE(std::get<TextInput>(back.input).add_special);
 }
@@ -135,6 +157,29 @@ TEST(RequestCodec, SaysWhereARequestIsWrong) {
              {R"({"input":{"text":"a"},"sampling":{"seed":-3}})", "sampling.seed is -3"},
              {R"({"input":{"text":"a"},"sampling":{"logit_bias":{"x":1}}})", "sampling.logit_bias has the key \"x\""},
              {R"({"input":{"text":"a"},"sampling":{"logit_bias":{"7":101}}})", "sampling.logit_bias.7 is 101"},
+             {R"({"input":{"text":"a"},"sampling":{"typical_p":0}})",
+              "sampling.typical_p is 0; it must be above 0 and at most 1"},
+             {R"({"input":{"text":"a"},"sampling":{"top_n_sigma":-2}})", "sampling.top_n_sigma is -2"},
+             {R"({"input":{"text":"a"},"sampling":{"xtc_threshold":1.5}})", "sampling.xtc_threshold is 1.5"},
+             {R"({"input":{"text":"a"},"sampling":{"xtc_probability":-0.5}})", "sampling.xtc_probability is -0.5"},
+             {R"({"input":{"text":"a"},"sampling":{"mirostat":3}})",
+              "sampling.mirostat is 3; it must be 0 (off), 1 or 2"},
+             {R"({"input":{"text":"a"},"sampling":{"mirostat_tau":-1}})", "sampling.mirostat_tau is -1"},
+             {R"({"input":{"text":"a"},"sampling":{"mirostat_eta":2}})", "sampling.mirostat_eta is 2"},
+             {R"({"input":{"text":"a"},"sampling":{"dry_multiplier":-1}})", "sampling.dry_multiplier is -1"},
+             {R"({"input":{"text":"a"},"sampling":{"dry_base":0.5}})", "sampling.dry_base is 0.5"},
+             {R"({"input":{"text":"a"},"sampling":{"dry_allowed_length":0}})", "sampling.dry_allowed_length is 0"},
+             {R"({"input":{"text":"a"},"sampling":{"dry_penalty_last_n":-2}})", "sampling.dry_penalty_last_n is -2"},
+             {R"({"input":{"text":"a"},"sampling":{"repeat_last_n":-2}})", "sampling.repeat_last_n is -2"},
+             {R"({"input":{"text":"a"},"sampling":{"dynatemp_range":-1}})", "sampling.dynatemp_range is -1"},
+             {R"({"input":{"text":"a"},"sampling":{"dynatemp_exponent":-1}})", "sampling.dynatemp_exponent is -1"},
+             {R"({"input":{"text":"a"},"sampling":{"dry_sequence_breakers":["a",""]}})",
+              "sampling.dry_sequence_breakers[1] is empty"},
+             {R"({"input":{"text":"a"},"sampling":{"bad_words":[""]}})", "sampling.bad_words[0] is empty"},
+             {R"({"input":{"text":"a"},"sampling":{"bad_words":"a"}})", "bad_words must be an array"},
+             {R"({"input":{"text":"a"},"sampling":{"allowed_token_ids":[]}})", "sampling.allowed_token_ids is empty"},
+             {R"({"input":{"text":"a"},"sampling":{"allowed_token_ids":[-1]}})",
+              "a member of sampling.allowed_token_ids is -1"},
              {R"({"input":{"text":"a"},"sampling":{"heat":1}})", "sampling.heat is unknown"},
          }) {
         const auto r = generate_request_from_json(json::parse(c.text));

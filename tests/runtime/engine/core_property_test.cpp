@@ -46,7 +46,7 @@ std::string_view whole_characters(std::string_view bytes) {
 Expected alone(const EngineRequest& request, uint32_t index, const ModelLimits& limits) {
     const auto tokenizer = testing::small_tokenizer();
     const GenerateRequest& p = request.params;
-    const SamplerConfig config = resolve(p.sampling, {}, 0);
+    const SamplerConfig config = resolve(p.sampling, {}, 0, *tokenizer);
     std::vector<int32_t> stop_ids = p.stop_token_ids;
     if (!p.ignore_eos) {
         stop_ids.push_back(testing::kEos);
@@ -56,7 +56,7 @@ Expected alone(const EngineRequest& request, uint32_t index, const ModelLimits& 
     const uint32_t max_tokens = std::min(p.max_tokens.value_or(room), room);
     std::vector<int32_t> all = request.prompt;
     std::vector<int32_t> answer;
-    TokenHistory history;
+    TokenHistory history(config, *tokenizer);
     history.add_prompt(all);
     Sampler sampler;
     std::vector<float> row(limits.vocab_size);
@@ -64,14 +64,14 @@ Expected alone(const EngineRequest& request, uint32_t index, const ModelLimits& 
         testing::fake_logits(all, row);
         const bool early = answer.size() < p.min_tokens;
         const auto token = sampler.sample(
-            row, config, history, early ? std::span(stop_ids) : std::span<const int32_t>(), {index, answer.size()});
+            row, config, {history, early ? std::span(stop_ids) : std::span<const int32_t>(), {index, answer.size()}});
         const int32_t id = token->id;
         if (!early && std::ranges::find(stop_ids, id) != stop_ids.end()) {
             return {tokenizer->decode(answer, true), FinishReason::kStop, answer.size() + 1};
         }
         all.push_back(id);
         answer.push_back(id);
-        history.add_answer(id);
+        history.accept(*token, config);
         const bool last = answer.size() >= max_tokens;
         const std::string bytes = tokenizer->bytes(answer);
         const std::string text = testing::lossy(last ? bytes : whole_characters(bytes));

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "runtime/engine/types.hpp"
+#include "tests/runtime/engine/fakes.hpp"
 
 namespace gantry::engine {
 namespace {
@@ -28,7 +29,7 @@ std::vector<float> random_row(size_t n, uint64_t seed, float spread = 3) {
 int32_t pick(std::vector<float> row, const SamplerConfig& config, uint64_t position = 0,
              const TokenHistory& history = {}, std::vector<int32_t> forbidden = {}) {
     Sampler sampler;
-    return sampler.sample(row, config, history, forbidden, {0, position}).value().id;
+    return sampler.sample(row, config, {history, forbidden, {0, position}}).value().id;
 }
 
 /// Probabilities of all tokens by sorting everything, in double; 0 where a filter has removed one.
@@ -226,7 +227,7 @@ TEST(Sampler, DrawsWithTheRightFrequencies) {
         std::vector<double> seen(row.size(), 0);
         Sampler sampler;
         for (uint64_t i = 0; i < kDraws; ++i) {
-            seen[static_cast<size_t>(sampler.sample(row, config, {}, {}, {0, i}).value().id)] += 1;
+            seen[static_cast<size_t>(sampler.sample(row, config, {TokenHistory(), {}, {0, i}}).value().id)] += 1;
         }
         double chi_square = 0;
         int cells = 0;
@@ -251,11 +252,11 @@ TEST(Sampler, ADrawDependsOnSeedAnswerAndPositionOnly) {
     Sampler one, other;
     std::vector<int32_t> forward, backward, second_answer;
     for (uint64_t i = 0; i < 50; ++i) {
-        forward.push_back(one.sample(row, config, {}, {}, {0, i}).value().id);
-        second_answer.push_back(one.sample(row, config, {}, {}, {1, i}).value().id);
+        forward.push_back(one.sample(row, config, {TokenHistory(), {}, {0, i}}).value().id);
+        second_answer.push_back(one.sample(row, config, {TokenHistory(), {}, {1, i}}).value().id);
     }
     for (uint64_t i = 50; i-- > 0;) {
-        backward.insert(backward.begin(), other.sample(row, config, {}, {}, {0, i}).value().id);
+        backward.insert(backward.begin(), other.sample(row, config, {TokenHistory(), {}, {0, i}}).value().id);
     }
     EXPECT_EQ(forward, backward);
     EXPECT_NE(forward, second_answer);
@@ -272,7 +273,7 @@ TEST(Sampler, LeavesTheRowAsItWas) {
     history.add_answer(3);
     history.add_answer(7);
     Sampler sampler;
-    ASSERT_TRUE(sampler.sample(row, config, history, std::vector<int32_t>{3, 9, -1, 500}, {}));
+    ASSERT_TRUE(sampler.sample(row, config, {history, std::vector<int32_t>{3, 9, -1, 500}}));
     EXPECT_EQ(row, before);
 }
 
@@ -290,7 +291,7 @@ TEST(Sampler, LogprobsAreOfTheUnmodifiedLogits) {
             config.logit_bias = {{42, 100}};
             config.top_logprobs = top;
             Sampler sampler;
-            const auto token = sampler.sample(row, config, {}, {}, {}).value();
+            const auto token = sampler.sample(row, config, {TokenHistory()}).value();
             EXPECT_EQ(token.id, 42);
             EXPECT_NEAR(token.logprob, static_cast<double>(row[42]) - std::log(sum), 1e-5);
             auto sorted = row;
@@ -311,7 +312,7 @@ TEST(Sampler, AlternativesOfEqualProbabilityComeLowestIdFirst) {
     config.temperature = 0;
     config.top_logprobs = 4;
     Sampler sampler;
-    const auto token = sampler.sample(row, config, {}, {}, {}).value();
+    const auto token = sampler.sample(row, config, {TokenHistory()}).value();
     std::vector<int32_t> ids;
     for (const auto& [id, logprob] : token.top) {
         ids.push_back(id);
@@ -336,7 +337,7 @@ TEST(Sampler, RefusesLogitsThatAreNotNumbers) {
             config.temperature = temperature;
             Sampler sampler;
             auto row = c.row;
-            const auto token = sampler.sample(row, config, {}, {}, {});
+            const auto token = sampler.sample(row, config, {TokenHistory()});
             ASSERT_FALSE(token) << c.name;
             EXPECT_EQ(token.error().code, Code::kInternal) << c.name;
         }
@@ -344,7 +345,7 @@ TEST(Sampler, RefusesLogitsThatAreNotNumbers) {
     // Not even when the edit would hide it.
     std::vector<float> row{0, kNaN, 1};
     Sampler sampler;
-    EXPECT_FALSE(sampler.sample(row, {}, {}, std::vector<int32_t>{1}, {}));
+    EXPECT_FALSE(sampler.sample(row, {}, {TokenHistory(), std::vector<int32_t>{1}}));
 }
 
 TEST(Sampler, SurvivesExtremeParameters) {
@@ -357,7 +358,7 @@ TEST(Sampler, SurvivesExtremeParameters) {
                 config.top_k = top_k;
                 config.top_p = top_p;
                 Sampler sampler;
-                const auto token = sampler.sample(row, config, {}, {}, {});
+                const auto token = sampler.sample(row, config, {TokenHistory()});
                 ASSERT_TRUE(token);
                 EXPECT_LT(token->id, 2000);
             }
@@ -371,7 +372,7 @@ TEST(Resolve, TakesTheRequestThenThePublisherThenTheDefault) {
     publisher.top_k = 20;
     publisher.top_p = 0.95;
     request.top_k = -1;
-    const SamplerConfig config = resolve(request, publisher, 77);
+    const SamplerConfig config = resolve(request, publisher, 77, *testing::small_tokenizer());
     EXPECT_FLOAT_EQ(config.temperature, 0.6f);
     EXPECT_EQ(config.top_k, 0u);
     EXPECT_FLOAT_EQ(config.top_p, 0.95f);
@@ -379,7 +380,7 @@ TEST(Resolve, TakesTheRequestThenThePublisherThenTheDefault) {
     EXPECT_EQ(config.repetition_penalty, 1);
     EXPECT_EQ(config.seed, 77u);
     request.seed = 3;
-    EXPECT_EQ(resolve(request, publisher, 77).seed, 3u);
+    EXPECT_EQ(resolve(request, publisher, 77, *testing::small_tokenizer()).seed, 3u);
 }
 
 }  // namespace

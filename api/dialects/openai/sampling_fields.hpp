@@ -1,0 +1,12 @@
+#pragma once
+
+#include "base/json.hpp"
+#include "runtime/engine/types.hpp"
+
+namespace gantry::dialects::openai {
+
+/// Reads how tokens are drawn: OpenAI's fields and those that vLLM and llama.cpp have beside them, by their names.
+/// repeat_penalty is llama.cpp's name of repetition_penalty.
+void read_sampling(json::Reader& reader, engine::SamplingParams& sampling);
+
+}  // namespace gantry::dialects::openai
