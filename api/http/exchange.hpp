@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json.hpp>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,7 +28,13 @@ using Outcome = std::variant<http::Response, ApiError, Streamed>;
 /// What a request had a model generate, for the access log and for traces.
 struct GenerationRecord {
     std::string model;
-    std::optional<engine::Usage> usage;  ///< unset where the answer did not become whole
+    std::string operation;    ///< "chat" or "text_completion"
+    std::string response_id;  ///< "chatcmpl-..."
+    engine::SamplingParams sampling;
+    std::optional<uint32_t> max_tokens;
+    std::vector<std::string> finish_reasons;
+    std::chrono::system_clock::time_point begin, end;  ///< end: when the usage came
+    std::optional<engine::Usage> usage;                ///< unset where the answer did not become whole
 };
 
 /// Lives in the router's coroutine while the handler runs.

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "api/http/cors.hpp"
+#include "api/http/request_spans.hpp"
+#include "api/http/telemetry.hpp"
 #include "base/http/error_response.hpp"
 #include "base/log.hpp"
 #include "base/text_distance.hpp"
@@ -61,11 +63,15 @@ class Account {
         if (services_.access_log) {
             write_log(status, seconds);
         }
+        if (services_.telemetry != nullptr && exchange_.trace.sampled && traced_) {
+            send_spans(status);
+        }
     }
     /// Label values must be few: the pattern, not the path, and no method of a client's invention.
     void matched(const Route& route) {
         route_ = route.pattern;
         method_ = route.method;
+        traced_ = route.scope != Scope::kPublic;  // not the questions of monitors, which come every few seconds
     }
     void done() { done_ = true; }
 
@@ -93,11 +99,20 @@ class Account {
         log::write(log::Level::kInfo, fmt::format("{} {}", request.method, request.path), fields);
     }
 
+    void send_spans(int status) const {
+        const auto now = std::chrono::system_clock::now();
+        for (Span& span : request_spans(exchange_, method_, route_, status, begin_wall_, now)) {
+            services_.telemetry->add(std::move(span));
+        }
+    }
+
     Services& services_;
     const Exchange& exchange_;
+    std::chrono::system_clock::time_point begin_wall_ = std::chrono::system_clock::now();
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
     std::string route_ = "none";
     std::string method_ = "none";
+    bool traced_ = true;
     bool done_ = false;
 };
 

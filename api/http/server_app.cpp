@@ -12,10 +12,12 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 
 #include "api/http/core_routes.hpp"
 #include "api/http/router.hpp"
+#include "api/http/telemetry.hpp"
 #include "base/http/server.hpp"
 #include "base/log.hpp"
 #include "base/paths.hpp"
@@ -27,6 +29,14 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 
 namespace {
+
+/// What the last spans get on the way out.
+constexpr std::chrono::seconds kFlushTime{2};
+
+std::optional<std::string> environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+}
 
 bool is_loopback(const std::string& host) {
     boost::system::error_code error;
@@ -131,6 +141,7 @@ struct ServerApp::Impl {
     registry::Catalog catalog;
     metrics::Registry metrics;
     std::unique_ptr<fleet::Fleet> fleet;
+    std::optional<Telemetry> telemetry;
     Services services;
     Router router;
     http::Server server;
@@ -190,6 +201,9 @@ void ServerApp::Impl::begin_stop(const std::string& why) {
 
 asio::awaitable<void> ServerApp::Impl::way_out() {
     co_await server.drain(drain_timeout);
+    if (telemetry) {
+        co_await telemetry->flush(kFlushTime);
+    }
     co_await fleet->stop_all();
     io.stop();
 }
@@ -213,7 +227,13 @@ Result<std::unique_ptr<ServerApp>> ServerApp::create(const config::Config& confi
     for (const std::string& warning : config.warnings()) {
         log::warn("{}", warning);
     }
+    GANTRY_TRY(std::optional<TelemetryOptions> telemetry, telemetry_options(config, environment));
     auto impl = std::make_unique<Impl>(config, std::move(parts));
+    if (telemetry) {
+        log::info("traces go to http://{}{}", telemetry->collector.text(), telemetry->path);
+        impl->telemetry.emplace(impl->io.get_executor(), std::move(*telemetry), impl->metrics);
+        impl->services.telemetry = &*impl->telemetry;
+    }
     GANTRY_CHECK_OK(impl->listen(config));
     return std::unique_ptr<ServerApp>(new ServerApp(std::move(impl)));
 }

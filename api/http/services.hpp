@@ -14,6 +14,8 @@
 
 namespace gantry::api {
 
+class Telemetry;
+
 struct Services {
     Services(fleet::Fleet& f, metrics::Registry& m, const registry::Catalog& c) : fleet(f), metrics(m), catalog(c) {}
 
@@ -23,6 +25,7 @@ struct Services {
     std::string address;    ///< "127.0.0.1:9997", for clients that ask where the server is
     bool draining = false;  ///< set once the server is on its way out
     bool access_log = true;
+    Telemetry* telemetry = nullptr;  ///< null: nobody collects traces
     std::vector<std::string> cors_origins;
     std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <iterator>
 
@@ -41,6 +42,23 @@ std::string timing_header(const engine::Usage& usage) {
         "gap_p50;dur={:.3f}, gap_p90;dur={:.3f}, gap_p99;dur={:.3f}",
         usage.queue_seconds * 1e3, usage.prefill_seconds * 1e3, usage.decode_seconds * 1e3,
         usage.first_token_seconds * 1e3, usage.gaps.p50 * 1e3, usage.gaps.p90 * 1e3, usage.gaps.p99 * 1e3);
+}
+
+/// What the access log and the traces are to know of a call.
+void begin_record(api::Exchange& exchange, const Call& call, const std::string& id) {
+    const engine::GenerateRequest& request = call.requests.front();
+    api::GenerationRecord& record = exchange.generation.emplace();
+    record.model = call.model;
+    record.operation = call.chat ? "chat" : "text_completion";
+    record.response_id = id;
+    record.sampling = request.sampling;
+    record.max_tokens = request.max_tokens;
+    record.begin = std::chrono::system_clock::now();
+}
+
+void end_record(api::Exchange& exchange, const engine::Usage& usage) {
+    exchange.generation->usage = usage;
+    exchange.generation->end = std::chrono::system_clock::now();
 }
 
 /// Starts all prompts of a call, so that they are computed together.
@@ -103,6 +121,7 @@ asio::awaitable<Outcome> answer_whole(api::Exchange& exchange, const Call& call,
                 std::move(delta->logprobs.begin(), delta->logprobs.end(), std::back_inserter(answer.logprobs));
             } else if (const auto* finish = std::get_if<engine::Finish>(&step.event)) {
                 answers.at(base + finish->index).reason = finish->reason;
+                exchange.generation->finish_reasons.emplace_back(engine::finish_name(finish->reason));
             } else if (const auto* usage = std::get_if<engine::Usage>(&step.event)) {
                 add(total, *usage);
                 whole = true;
@@ -111,7 +130,7 @@ asio::awaitable<Outcome> answer_whole(api::Exchange& exchange, const Call& call,
     }
     exchange.ignored(call.ignored);
     exchange.header("X-Gantry-Timing", timing_header(total));
-    exchange.generation->usage = total;
+    end_record(exchange, total);
     co_return api::json_response(render_whole(call, head, answers, total));
 }
 
@@ -175,7 +194,10 @@ asio::awaitable<Outcome> answer_stream(api::Exchange& exchange, const Call& call
             }
             if (const auto* usage = std::get_if<engine::Usage>(&step.event)) {
                 add(total, *usage);
-                exchange.generation->usage = total;
+                end_record(exchange, total);
+            }
+            if (const auto* finish = std::get_if<engine::Finish>(&step.event)) {
+                exchange.generation->finish_reasons.emplace_back(engine::finish_name(finish->reason));
             }
             std::string text = out.take(step.event, total);
             if (!text.empty() && !co_await exchange.write(std::move(text))) {
@@ -192,10 +214,9 @@ asio::awaitable<Outcome> answer_stream(api::Exchange& exchange, const Call& call
 }  // namespace
 
 asio::awaitable<Outcome> run_call(api::Services& services, api::Exchange& exchange, Call call) {
-    exchange.generation.emplace();
-    exchange.generation->model = call.model;
     AnswerHead head{(call.chat ? "chatcmpl-" : "cmpl-") + services.new_id(), static_cast<int64_t>(std::time(nullptr)),
                     call.model};
+    begin_record(exchange, call, head.id);
     for (engine::GenerateRequest& request : call.requests) {
         request.traceparent = exchange.trace.text();
     }
