@@ -36,7 +36,8 @@ constexpr size_t kMaxLine = 4 * 1024 * 1024;
 struct Link {
     explicit Link(const asio::any_io_executor& executor) : socket(executor) {}
     Socket socket;
-    std::string input;
+    std::string input;               ///< received, not yet parsed
+    std::array<char, kPiece> piece;  ///< where reads land; left as it is until then
     std::chrono::steady_clock::time_point kept;
 
     /// Whether the peer has closed, or sent something unasked, while the connection lay idle.
@@ -187,12 +188,8 @@ class ClientStream final : public ResponseStream {
     asio::awaitable<Result<std::optional<std::string>>> read() override {
         while (parser_.body().empty() && link_) {
             error_code error;
-            std::string& input = link_->input;
-            const size_t had = input.size();
-            input.resize(had + kPiece);
             const size_t count = co_await link_->socket.async_read_some(
-                asio::buffer(input.data() + had, kPiece), asio::redirect_error(asio::use_awaitable, error));
-            input.resize(had + count);
+                asio::buffer(link_->piece), asio::redirect_error(asio::use_awaitable, error));
             std::optional<WireError> wire;
             if (error == asio::error::eof) {
                 wire = parser_.feed_eof();
@@ -200,7 +197,7 @@ class ClientStream final : public ResponseStream {
                 link_.reset();
                 co_return Error(Code::kUnavailable, "the connection broke off: " + error.message());
             } else {
-                wire = parser_.feed(input);
+                wire = feed({link_->piece.data(), count});
             }
             if (wire) {
                 link_.reset();
@@ -230,6 +227,18 @@ class ClientStream final : public ResponseStream {
     }
 
   private:
+    /// Parses where the bytes lie; only what the parser leaves (the beginning of a chunk's head) is kept.
+    std::optional<WireError> feed(std::string_view fresh) {
+        std::string& kept = link_->input;
+        if (!kept.empty()) {
+            kept.append(fresh);
+            return parser_.feed(kept);
+        }
+        auto wire = parser_.feed(fresh);
+        kept.assign(fresh);
+        return wire;
+    }
+
     void release_at_end() {
         if (link_ && parser_.done()) {
             if (parser_.keep_alive()) {
@@ -353,14 +362,14 @@ asio::awaitable<Result<std::optional<std::string>>> LineReader::next() {
     while (true) {
         const size_t end = buffer_.find('\n', scanned_);
         if (end != std::string::npos) {
-            std::string line = buffer_.substr(0, end);
-            buffer_.erase(0, end + 1);
-            scanned_ = 0;
+            std::string line = buffer_.substr(begin_, end - begin_);
+            begin_ = scanned_ = end + 1;
             if (!line.empty() && line.back() == '\r') {
                 line.pop_back();
             }
             co_return std::optional<std::string>(std::move(line));
         }
+        buffer_.erase(0, std::exchange(begin_, 0));
         scanned_ = buffer_.size();
         if (buffer_.size() > kMaxLine) {
             co_return Error(Code::kTooLarge, "a line is longer than " + std::to_string(kMaxLine) + " bytes");

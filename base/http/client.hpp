@@ -51,11 +51,14 @@ class LineReader {
     explicit LineReader(ResponseStream& stream) : stream_(stream) {}
     /// The next line without its end; nullopt at the end. kTooLarge past 4 MiB.
     boost::asio::awaitable<Result<std::optional<std::string>>> next();
+    /// Whether a line is there already.
+    bool ready() const { return buffer_.find('\n', scanned_) != std::string::npos; }
 
   private:
     ResponseStream& stream_;
     std::string buffer_;
-    size_t scanned_ = 0;
+    size_t begin_ = 0;    ///< of the next line in buffer_
+    size_t scanned_ = 0;  ///< no line ends before
     bool ended_ = false;
 };
 

@@ -71,11 +71,11 @@ WireError describe(const error_code& error, size_t max_header, uint64_t max_body
 }
 
 template <class P>
-std::optional<WireError> put(P& parser, std::string& input, size_t max_header, uint64_t max_body) {
+std::optional<WireError> put(P& parser, std::string_view& input, size_t max_header, uint64_t max_body) {
     while (!input.empty() && !parser.is_done()) {
         error_code error;
         const size_t used = parser.put(boost::asio::const_buffer(input.data(), input.size()), error);
-        input.erase(0, used);
+        input.remove_prefix(used);
         if (error == bh::error::need_more) {
             return std::nullopt;
         }
@@ -129,8 +129,15 @@ MessageParser::~MessageParser() = default;
 MessageParser::MessageParser(MessageParser&&) noexcept = default;
 MessageParser& MessageParser::operator=(MessageParser&&) noexcept = default;
 
-std::optional<WireError> MessageParser::feed(std::string& input) {
+std::optional<WireError> MessageParser::feed(std::string_view& input) {
     return impl_->visit([&](auto& p) { return put(p, input, impl_->max_header, impl_->max_body); });
+}
+
+std::optional<WireError> MessageParser::feed(std::string& input) {
+    std::string_view rest = input;
+    auto error = feed(rest);
+    input.erase(0, input.size() - rest.size());
+    return error;
 }
 
 std::optional<WireError> MessageParser::feed_eof() {

@@ -30,6 +30,8 @@ class MessageParser {
     MessageParser& operator=(MessageParser&&) noexcept;
 
     /// Takes what it can from the front of `input`; body bytes land in `body()`.
+    std::optional<WireError> feed(std::string_view& input);
+    /// The same with bytes that are kept; what was taken is erased.
     std::optional<WireError> feed(std::string& input);
     /// The peer closed: ends a body that runs to the end of the connection, else an error.
     std::optional<WireError> feed_eof();

@@ -32,6 +32,7 @@ Error shutting_down() { return {Code::kUnavailable, "the model is being stopped"
 struct Engine::Impl {
     Impl(std::unique_ptr<CausalModel> model, std::shared_ptr<const text::Tokenizer> tokenizer, EngineOptions options)
         : queue_limit(options.queue_limit),
+          after_turn(options.after_turn),
           core(std::move(model), std::move(tokenizer), std::move(options),
                [this](const std::string& id) { forget(id); }),
           refusal(core.broken()),
@@ -68,6 +69,9 @@ struct Engine::Impl {
                 turn(std::move(messages));
             } catch (const std::exception& e) {
                 give_up({Code::kInternal, std::string("the engine has failed: ") + e.what(), "launch the model again"});
+            }
+            if (after_turn) {
+                after_turn();
             }
             std::lock_guard lock(mutex);
             queued = core.unadmitted() + inbox_requests;
@@ -114,6 +118,7 @@ struct Engine::Impl {
     }
 
     const size_t queue_limit;
+    const std::function<void()> after_turn;
     mutable std::mutex mutex;
     std::condition_variable wake, idle;
     std::vector<Message> inbox;

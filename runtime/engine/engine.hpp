@@ -30,6 +30,9 @@ struct EngineOptions {
     bool prefix_cache = true;
     std::vector<int32_t> eos_ids;  ///< the model's end tokens
     GenerateRequest defaults;      ///< only `sampling` is read: the publisher's values
+    /// Called on the engine thread when all events of a turn (a step, as a rule) have been handed to their sinks, so
+    /// that what carries them further can do so once.
+    std::function<void()> after_turn;
 };
 
 struct EngineStats {

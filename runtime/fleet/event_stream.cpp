@@ -48,6 +48,8 @@ class NdjsonStream final : public EventStream {
         co_return Next(boost::system::in_place_value, std::move(*event));
     }
 
+    bool ready() const override { return !usage_seen_ && lines_.ready(); }
+
   private:
     std::unique_ptr<http::ResponseStream> response_;
     http::LineReader lines_;

@@ -75,6 +75,8 @@ class EventStream {
     /// The next event; nullopt after Usage. An Error event comes as the result's error, and nothing follows it. A
     /// runner that dies gives kUnavailable that says so.
     virtual boost::asio::awaitable<Result<std::optional<engine::Event>>> next() = 0;
+    /// Whether next() would give something at once: then it is worth while to write several events together.
+    virtual bool ready() const { return false; }
 };
 
 class Fleet {

@@ -43,15 +43,19 @@ asio::awaitable<std::optional<std::string>> Generation::next() {
 }
 
 void Outbox::post(std::shared_ptr<Generation> target, std::vector<engine::Event> events) {
-    bool first = false;
+    const std::lock_guard lock(mutex_);
+    items_.push_back({std::move(target), std::move(events)});
+}
+
+void Outbox::flush() {
     {
         const std::lock_guard lock(mutex_);
-        first = items_.empty();
-        items_.push_back({std::move(target), std::move(events)});
+        if (items_.empty() || under_way_) {
+            return;
+        }
+        under_way_ = true;
     }
-    if (first) {
-        asio::post(executor_, [self = shared_from_this()] { self->deliver(); });
-    }
+    asio::post(executor_, [self = shared_from_this()] { self->deliver(); });
 }
 
 void Outbox::deliver() {
@@ -59,6 +63,7 @@ void Outbox::deliver() {
     {
         const std::lock_guard lock(mutex_);
         items.swap(items_);
+        under_way_ = false;
     }
     for (const Item& item : items) {
         for (const engine::Event& event : item.events) {

@@ -40,13 +40,15 @@ class Generation {
     boost::asio::steady_timer wake_;
 };
 
-/// Carries events to the io thread: what the engine posts during one step crosses over in one go.
+/// Carries events to the io thread: what the engine posts during one step crosses over in one go, at flush().
 class Outbox : public std::enable_shared_from_this<Outbox> {
   public:
     explicit Outbox(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
     /// Any thread; does not block for longer than a push takes.
     void post(std::shared_ptr<Generation> target, std::vector<engine::Event> events);
+    /// Sends what was posted on its way. Any thread.
+    void flush();
 
   private:
     struct Item {
@@ -57,7 +59,8 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
     boost::asio::any_io_executor executor_;
     std::mutex mutex_;
-    std::vector<Item> items_;  ///< guarded by mutex_; a delivery is under way while it is not empty
+    std::vector<Item> items_;  ///< guarded by mutex_
+    bool under_way_ = false;   ///< guarded by mutex_: a delivery has been posted and has not begun
 };
 
 }  // namespace gantry::runner

@@ -120,7 +120,8 @@ class Runner {
         }
         LoadedModel& loaded = *result;
         const auto ready = describe_ready(loaded);
-        const engine::EngineOptions options = engine_options(loaded);
+        engine::EngineOptions options = engine_options(loaded);
+        options.after_turn = service_->flush();
         auto model = guard_model(std::move(loaded.model), [this](Error error) {
             asio::post(io_, [this, error = std::move(error)] {
                 status_.error(error.in("the model became unusable"));

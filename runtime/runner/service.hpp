@@ -7,6 +7,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/json.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,10 @@ class Service : public std::enable_shared_from_this<Service> {
     Service(boost::asio::any_io_executor executor, std::string uid);
     ~Service();
 
+    /// For EngineOptions::after_turn of the engine that set_ready() gets.
+    std::function<void()> flush() const {
+        return [outbox = outbox_] { outbox->flush(); };
+    }
     /// From now on requests are served; before, they get 503.
     void set_ready(std::shared_ptr<engine::Engine> engine, std::shared_ptr<const Prompter> prompter,
                    std::shared_ptr<plugins::Backend> backend);

@@ -55,6 +55,7 @@ struct Reply {
     http::Headers headers;
     std::string body;
     bool whole = false;
+    size_t writes = 0;
 
     bj::value json() const { return bj::parse(body); }
     std::string header(std::string_view name) const { return std::string(headers.find(name).value_or("")); }
@@ -99,7 +100,8 @@ class ApiTest : public ::testing::Test {
         io.restart();
         io.run();
         done.get();
-        return {responder.response.status, responder.response.headers, responder.response.body, responder.whole};
+        return {responder.response.status, responder.response.headers, responder.response.body, responder.whole,
+                responder.chunks.size()};
     }
     Reply call(std::string method, std::string target, std::string body = {}) {
         http::Request request;

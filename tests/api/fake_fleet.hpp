@@ -73,10 +73,16 @@ class FakeStream final : public fleet::EventStream {
         co_return Next(boost::system::in_place_value, std::move(now.event));
     }
 
+    bool ready() const override {
+        return !script_.empty() && script_.front().kind == Scripted::Kind::kEvent && together_;
+    }
+    void set_together(bool together) { together_ = together; }
+
   private:
     asio::any_io_executor executor_;
     std::deque<Scripted> script_;
     int* cancelled_;
+    bool together_ = false;
 };
 
 class FakeFleet : public fleet::Fleet {
@@ -162,7 +168,9 @@ class FakeFleet : public fleet::Fleet {
         if (!scripts.empty()) {
             scripts.pop_front();
         }
-        co_return std::make_unique<FakeStream>(executor_, std::move(script), &cancelled);
+        auto stream = std::make_unique<FakeStream>(executor_, std::move(script), &cancelled);
+        stream->set_together(together);
+        co_return stream;
     }
     asio::awaitable<Result<bj::value>> call(std::string uid, std::string path, bj::value body) override {
         const auto model = describe(uid);
@@ -189,6 +197,7 @@ class FakeFleet : public fleet::Fleet {
     std::optional<bj::value> stats;  ///< what models answer to /stats
     std::optional<Error> launch_error, wait_error, generate_error;
     std::atomic<int> generating = 0;  ///< generations begun; may be watched from another thread
+    bool together = false;            ///< streams say that events which follow at once are ready
     int waits = 0, cancelled = 0, stopped_all = 0;
 
   private:

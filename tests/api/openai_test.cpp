@@ -97,6 +97,20 @@ TEST_F(OpenAiTest, TheTraceGoesOnToTheModel) {
     EXPECT_EQ(fleet.requests.back().traceparent.size(), 55u);
 }
 
+TEST_F(OpenAiTest, EventsThatAreReadyTogetherAreWrittenTogether) {
+    const Script script{text("a"), text("b"), text("c"), text("d"), finish(), usage(5, 4)};
+    fleet.scripts = {script, script};
+    const Reply apart = chat(R"("stream":true)");
+    fleet.together = true;
+    const Reply together = chat(R"("stream":true)");
+    EXPECT_EQ(apart.writes, 5u);
+    EXPECT_EQ(together.writes, 1u);
+    const auto events = together.events();
+    ASSERT_EQ(events.size(), apart.events().size());
+    EXPECT_EQ(bj::parse(events.at(2)).at("choices"), bj::parse(apart.events().at(2)).at("choices"));
+    EXPECT_EQ(bj::parse(events.at(2)).at("choices").at(0).at("delta").at("content"), "c");
+}
+
 TEST_F(OpenAiTest, ChatStreams) {
     fleet.scripts.push_back({text("Hé\""), text("\n"), text(""), finish(), usage(5, 2)});
     const Reply reply = chat(R"("stream":true,"stream_options":{"include_usage":true})");

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <ctime>
 #include <iterator>
+#include <utility>
 
 #include "api/dialects/openai/render.hpp"
 
@@ -19,6 +20,9 @@ namespace {
 
 using Stream = std::unique_ptr<fleet::EventStream>;
 using MaybeEvent = std::optional<engine::Event>;
+
+/// Events that are ready together are gathered up to so many bytes before they are written.
+constexpr size_t kWriteSize = 32 * 1024;
 
 void add(engine::Usage& sum, const engine::Usage& part) {
     sum.prompt_tokens += part.prompt_tokens;
@@ -140,20 +144,24 @@ class PromptStream {
     PromptStream(ChunkWriter& writer, uint32_t base, uint32_t answers, bool last)
         : writer_(writer), base_(base), open_(answers), last_(last) {}
 
-    /// What to send for an event. `total` is the usage up to and with it.
-    std::string take(const engine::Event& event, const engine::Usage& total) {
+    /// Appends what to send for an event. `total` is the usage up to and with it.
+    void take(const engine::Event& event, const engine::Usage& total, std::string& out) {
         if (const auto* delta = std::get_if<engine::Delta>(&event)) {
-            return writer_.delta(base_ + delta->index, *delta);
+            writer_.delta(base_ + delta->index, *delta, out);
+            return;
         }
         if (const auto* finish = std::get_if<engine::Finish>(&event)) {
             if (--open_ == 0) {
                 held_ = *finish;
-                return {};
+            } else {
+                out += writer_.finish(base_ + finish->index, finish->reason, nullptr);
             }
-            return writer_.finish(base_ + finish->index, finish->reason, nullptr);
+            return;
         }
         whole_ = true;
-        return held_ ? writer_.finish(base_ + held_->index, held_->reason, last_ ? &total : nullptr) : std::string();
+        if (held_) {
+            out += writer_.finish(base_ + held_->index, held_->reason, last_ ? &total : nullptr);
+        }
     }
     bool whole() const { return whole_; }
 
@@ -171,6 +179,7 @@ asio::awaitable<Outcome> answer_stream(api::Exchange& exchange, const Call& call
     ChunkWriter writer(call, std::move(head));
     engine::Usage total;
     bool started = false;
+    std::string pending;  // what is ready together is written together: a client that is behind catches up
     for (size_t prompt = 0; prompt < streams.size(); ++prompt) {
         PromptStream out(writer, static_cast<uint32_t>(prompt) * call.answers_each(), call.answers_each(),
                          prompt + 1 == streams.size());
@@ -187,8 +196,8 @@ asio::awaitable<Outcome> answer_stream(api::Exchange& exchange, const Call& call
                 }
             }
             if (step.error) {
-                std::string broken = ChunkWriter::error(*step.error);
-                (void)co_await exchange.write(std::move(broken));
+                pending += ChunkWriter::error(*step.error);
+                (void)co_await exchange.write(std::move(pending));
                 (void)co_await exchange.finish();
                 co_return api::Streamed{};
             }
@@ -199,14 +208,19 @@ asio::awaitable<Outcome> answer_stream(api::Exchange& exchange, const Call& call
             if (const auto* finish = std::get_if<engine::Finish>(&step.event)) {
                 exchange.generation->finish_reasons.emplace_back(engine::finish_name(finish->reason));
             }
-            std::string text = out.take(step.event, total);
-            if (!text.empty() && !co_await exchange.write(std::move(text))) {
-                co_return api::Streamed{};
+            out.take(step.event, total, pending);
+            const bool last = out.whole() && prompt + 1 == streams.size();
+            const bool more = last || (!out.whole() && pending.size() < kWriteSize && streams[prompt]->ready());
+            if (!pending.empty() && !more) {
+                std::string text = std::exchange(pending, std::string());
+                if (!co_await exchange.write(std::move(text))) {
+                    co_return api::Streamed{};
+                }
             }
         }
     }
-    std::string end = (call.include_usage ? writer.usage(total) : std::string()) + ChunkWriter::done();
-    (void)co_await exchange.write(std::move(end));
+    pending += (call.include_usage ? writer.usage(total) : std::string()) + ChunkWriter::done();
+    (void)co_await exchange.write(std::move(pending));
     (void)co_await exchange.finish();
     co_return api::Streamed{};
 }

@@ -32,6 +32,11 @@ bj::object chat_token(const std::string& bytes, double logprob) {
     return bj::object{{"token", token_text(bytes)}, {"logprob", logprob}, {"bytes", byte_array(bytes)}};
 }
 
+/// What lies around the text of a chunk that has nothing else; the same as chunk() makes.
+constexpr std::string_view kChatText = "\"delta\":{\"content\":", kCompletionText = "\"text\":";
+constexpr std::string_view kCompletionTail = ",\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n";
+constexpr std::string_view kChatTail = "},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n";
+
 std::string_view finish_text(engine::FinishReason reason) {
     return reason == engine::FinishReason::kLength ? "length" : "stop";
 }
@@ -154,6 +159,10 @@ ChunkWriter::ChunkWriter(const Call& call, AnswerHead head)
     prefix_ += fmt::format(",\"created\":{},\"model\":", head.created);
     engine::append_json_string(head.model, prefix_);
     prefix_ += ",\"choices\":[";
+    for (size_t index = 0; index < role_sent_.size(); ++index) {
+        heads_.push_back(fmt::format("{}{{\"index\":{},{}", prefix_, index, chat_ ? kChatText : kCompletionText));
+    }
+    tail_ = chat_ ? kChatTail : kCompletionTail;
 }
 
 std::string ChunkWriter::chunk(uint32_t index, std::string_view body, std::string_view logprobs,
@@ -176,10 +185,21 @@ std::string ChunkWriter::chunk(uint32_t index, std::string_view body, std::strin
     return out;
 }
 
-std::string ChunkWriter::delta(uint32_t index, const engine::Delta& delta) {
+/// All but an answer's first chunk, as a rule: text alone, between two pieces that were made beforehand.
+bool ChunkWriter::plain_delta(uint32_t index, const engine::Delta& delta, std::string& out) {
+    if (logprobs_ || !role_sent_.at(index)) {
+        return false;
+    }
+    out += heads_[index];
+    engine::append_json_string(delta.text, out);
+    out += tail_;
+    return true;
+}
+
+void ChunkWriter::delta(uint32_t index, const engine::Delta& delta, std::string& out) {
     const bool has_logprobs = logprobs_ && !delta.logprobs.empty();
-    if (delta.text.empty() && !has_logprobs) {
-        return {};
+    if ((delta.text.empty() && !has_logprobs) || plain_delta(index, delta, out)) {
+        return;
     }
     std::string body;
     if (chat_) {
@@ -197,7 +217,7 @@ std::string ChunkWriter::delta(uint32_t index, const engine::Delta& delta) {
                                        : completion_logprobs(delta.logprobs, text_offset_.at(index)));
     }
     text_offset_.at(index) += character_count(delta.text);
-    return chunk(index, body, logprobs, {}, nullptr);
+    out += chunk(index, body, logprobs, {}, nullptr);
 }
 
 std::string ChunkWriter::finish(uint32_t index, engine::FinishReason reason, const engine::Usage* usage) {

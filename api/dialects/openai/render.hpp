@@ -44,8 +44,8 @@ class ChunkWriter {
   public:
     ChunkWriter(const Call& call, AnswerHead head);
 
-    /// Empty when there is nothing to say. The first of an index carries the role.
-    std::string delta(uint32_t index, const engine::Delta& delta);
+    /// Appends nothing when there is nothing to say. The first of an index carries the role.
+    void delta(uint32_t index, const engine::Delta& delta, std::string& out);
     /// The finishing chunk; with the usage where it is the last.
     std::string finish(uint32_t index, engine::FinishReason reason, const engine::Usage* usage);
     /// The chunk of stream_options.include_usage.
@@ -54,13 +54,16 @@ class ChunkWriter {
     static std::string done() { return "data: [DONE]\n\n"; }
 
   private:
+    bool plain_delta(uint32_t index, const engine::Delta& delta, std::string& out);
     std::string chunk(uint32_t index, std::string_view body, std::string_view logprobs, std::string_view finish,
                       const engine::Usage* usage) const;
 
     bool chat_;
     bool logprobs_;
     bool timings_;
-    std::string prefix_;  ///< up to the choices
+    std::string prefix_;              ///< up to the choices
+    std::vector<std::string> heads_;  ///< by index: of a chunk with nothing but text, up to the text
+    std::string_view tail_;           ///< what comes behind the text
     std::vector<bool> role_sent_;
     std::vector<size_t> text_offset_;
 };

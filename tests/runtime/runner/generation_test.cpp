@@ -83,8 +83,12 @@ TEST(Outbox, KeepsTheOrderAcrossThreads) {
     std::thread engine([&] {
         for (int i = 0; i < 1000; ++i) {
             outbox->post(generation, {delta(std::to_string(i))});
+            if (i % 7 == 0) {
+                outbox->flush();
+            }
         }
         outbox->post(generation, {engine::Usage{}});
+        outbox->flush();
     });
     io.run();
     engine.join();
