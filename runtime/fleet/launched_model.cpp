@@ -91,7 +91,7 @@ void LaunchedModel::request_stop() {
         return;
     }
     stop_requested_ = true;
-    client_.reset();
+    disconnect();
     update([](ModelStatus& s) { s.state = State::kStopping; });
     stop_signal_.notify();
 }
@@ -100,7 +100,7 @@ void LaunchedModel::give_up(std::optional<Error> error) { end(std::move(error));
 
 void LaunchedModel::end(std::optional<Error> error) {
     ended_ = true;
-    client_.reset();
+    disconnect();
     update([&](ModelStatus& s) {
         s.state = State::kFailed;
         s.stage.clear();
@@ -189,7 +189,7 @@ asio::awaitable<LaunchedModel::Outcome> LaunchedModel::run_once() {
     } else {
         error = co_await follow(*child, outcome.was_ready);
     }
-    client_.reset();
+    disconnect();
     const bool by_us = stop_requested_ || error.has_value();
     const ExitStatus exit = co_await end_process(*child, by_us);
     std::error_code ignored;
@@ -263,6 +263,8 @@ void LaunchedModel::take_ready(const json::value& ready) {
     endpoint.unix_socket = true;
     endpoint.host = spec_.socket;
     client_.emplace(executor_, endpoint);
+    channel_ = std::make_shared<EventChannel>(executor_);
+    channel_->open(*client_);
     update([&](ModelStatus& s) {
         s.state = State::kReady;
         s.stage.clear();
@@ -281,6 +283,12 @@ void LaunchedModel::take_ready(const json::value& ready) {
         }
     });
     log::info("model '{}' is ready: {}", status_.uid, status_.plan);
+}
+
+/// No more requests to the process; those that it has go on.
+void LaunchedModel::disconnect() {
+    client_.reset();
+    channel_.reset();  // it reads on until the process closes it
 }
 
 /// Waits for the process's end, helping it along where it is to end or does not.
@@ -366,10 +374,19 @@ asio::awaitable<Result<std::unique_ptr<EventStream>>> LaunchedModel::generate(en
         message.headers.set("traceparent", request.traceparent);
     }
     message.body = json::serialize(engine::to_json(request));
+    std::unique_ptr<EventChannel::Inbox> inbox;
+    if (channel_->usable()) {
+        inbox = std::make_unique<EventChannel::Inbox>(channel_);
+        message.headers.set("X-Gantry-Channel", channel_->name());
+        message.headers.set("X-Gantry-Stream", std::to_string(inbox->number()));
+    }
     http::Client client = *client_;
     auto response = co_await client.open(std::move(message));
     if (!response) {
         co_return co_await why_gone(run, response.error());
+    }
+    if (!(*response)->headers().find("X-Gantry-Channel")) {
+        inbox.reset();  // it answers in the body
     }
     const int status = (*response)->status();
     if (status != 200) {
@@ -379,7 +396,7 @@ asio::awaitable<Result<std::unique_ptr<EventStream>>> LaunchedModel::generate(en
         }
         co_return http::error_from_response(status, *body);
     }
-    co_return make_event_stream(std::move(*response), self, run);
+    co_return make_event_stream(std::move(*response), std::move(inbox), self, run);
 }
 
 asio::awaitable<Result<json::value>> LaunchedModel::call(std::string path, json::value body) {

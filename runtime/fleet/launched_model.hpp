@@ -13,6 +13,7 @@
 
 #include "base/http/client.hpp"
 #include "runtime/fleet/child_process.hpp"
+#include "runtime/fleet/event_channel.hpp"
 #include "runtime/fleet/fleet.hpp"
 #include "runtime/fleet/signal.hpp"
 #include "runtime/runner/spec.hpp"
@@ -75,6 +76,7 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     void take_line(const std::string& line, std::optional<Error>& error, bool& was_ready);
     void take_ready(const boost::json::value& ready);
     void end(std::optional<Error> error);
+    void disconnect();
     Status check_ready() const;
     Error not_ready() const;
 
@@ -84,7 +86,8 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     runner::RunnerSpec spec_;
     SupervisionOptions options_;
     std::function<void()> on_end_;
-    std::optional<http::Client> client_;  ///< to the process that is ready
+    std::optional<http::Client> client_;     ///< to the process that is ready
+    std::shared_ptr<EventChannel> channel_;  ///< likewise
     std::deque<std::chrono::steady_clock::time_point> crashes_;
     std::optional<Error> last_crash_;  ///< of run `crashed_run_`
     int run_number_ = 0, crashed_run_ = 0;

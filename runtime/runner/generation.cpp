@@ -5,14 +5,62 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "runtime/engine/json_text.hpp"
+
 namespace gantry::runner {
 namespace asio = boost::asio;
 
-Generation::Generation(const asio::any_io_executor& executor)
-    : wake_(executor, asio::steady_timer::time_point::max()) {}
+Waker::Waker(const asio::any_io_executor& executor) : timer_(executor, asio::steady_timer::time_point::max()) {}
+
+asio::awaitable<void> Waker::wait() {
+    boost::system::error_code ec;
+    co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    // Woken by wake() or by the connection's end; of the latter the next co_await would tell by throwing.
+    if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) {
+        throw boost::system::system_error(asio::error::operation_aborted);
+    }
+}
+
+void Channel::add(uint64_t number, const engine::Event& event) {
+    if (ended_) {
+        return;
+    }
+    engine::append_json_number(number, pending_);
+    pending_ += ' ';
+    engine::append_json_line(event, pending_);
+    if (pending_.size() > kMaxPending) {
+        pending_.clear();
+        ended_ = true;
+    }
+    waker_.wake();
+}
+
+asio::awaitable<std::optional<std::string>> Channel::next() {
+    while (pending_.empty() && !ended_) {
+        co_await waker_.wait();
+    }
+    if (pending_.empty()) {
+        co_return std::nullopt;
+    }
+    co_return std::exchange(pending_, {});
+}
+
+void Channel::end() {
+    ended_ = true;
+    waker_.wake();
+}
 
 bool Generation::add(const engine::Event& event) {
     if (ended_) {
+        return true;
+    }
+    const bool last = std::holds_alternative<engine::Usage>(event) || std::holds_alternative<Error>(event);
+    if (channel_) {
+        channel_->add(number_, event);
+        if (last) {
+            ended_ = true;
+            waker_.wake();
+        }
         return true;
     }
     const bool too_slow = pending_.size() > kMaxPending;
@@ -22,19 +70,14 @@ bool Generation::add(const engine::Event& event) {
     } else {
         engine::append_json_line(event, pending_);
     }
-    ended_ = too_slow || std::holds_alternative<engine::Usage>(event) || std::holds_alternative<Error>(event);
-    wake_.cancel();
+    ended_ = too_slow || last;
+    waker_.wake();
     return !too_slow;
 }
 
 asio::awaitable<std::optional<std::string>> Generation::next() {
     while (pending_.empty() && !ended_) {
-        boost::system::error_code ec;
-        co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        // Woken by add() or by the connection's end; of the latter the next co_await would tell by throwing.
-        if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) {
-            throw boost::system::system_error(asio::error::operation_aborted);
-        }
+        co_await waker_.wait();
     }
     if (pending_.empty()) {
         co_return std::nullopt;

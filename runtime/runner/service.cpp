@@ -1,7 +1,9 @@
 #include "runtime/runner/service.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <charconv>
 #include <utility>
 
 #include "base/http/error_response.hpp"
@@ -70,6 +72,12 @@ void Service::set_ready(std::shared_ptr<engine::Engine> engine, std::shared_ptr<
 void Service::shut_down() {
     stopping_ = true;
     engine_.reset();
+    // Behind the last events, which the engine has put on their way just now.
+    asio::post(executor_, [self = shared_from_this()] {
+        for (const auto& [name, channel] : self->channels_) {
+            channel->end();
+        }
+    });
 }
 
 Status Service::check_ready() const {
@@ -86,7 +94,44 @@ asio::awaitable<void> Service::handle(http::Request request, http::Responder& re
         }
         co_return;
     }
+    if (request.path == "/events") {
+        co_await events(std::string(request.query_value("channel").value_or("")), responder);
+        co_return;
+    }
     (void)co_await responder.send(answer(request));
+}
+
+asio::awaitable<void> Service::events(std::string name, http::Responder& responder) {
+    if (name.empty() || channels_.contains(name) || stopping_) {
+        const Error error(Code::kInvalidArgument, "a channel needs a name of its own", "ask for /events?channel=NAME");
+        (void)co_await responder.send(http::error_response(error));
+        co_return;
+    }
+    const auto channel = std::make_shared<Channel>(executor_);
+    // The entry goes with the connection, however it ends.
+    const std::shared_ptr<void> entry(nullptr, [this, name](void*) { channels_.erase(name); });
+    channels_.emplace(name, channel);
+    http::Headers headers;
+    headers.set("Content-Type", "application/x-ndjson");
+    if (!co_await responder.start(200, std::move(headers))) {
+        co_return;
+    }
+    while (auto lines = co_await channel->next()) {
+        if (!co_await responder.write(std::move(*lines))) {
+            co_return;
+        }
+    }
+    (void)co_await responder.finish();
+}
+
+/// Where the request's events go: to the channel that it names, if there is one.
+std::shared_ptr<Generation> Service::generation_for(const http::Request& request) const {
+    const auto found = channels_.find(std::string(request.headers.find("X-Gantry-Channel").value_or("")));
+    const std::string_view text = request.headers.find("X-Gantry-Stream").value_or("");
+    uint64_t number = 0;
+    const bool numbered = std::from_chars(text.data(), text.data() + text.size(), number).ec == std::errc();
+    return found != channels_.end() && numbered ? std::make_shared<Generation>(executor_, found->second, number)
+                                                : std::make_shared<Generation>(executor_);
 }
 
 http::Response Service::answer(const http::Request& request) {
@@ -113,7 +158,7 @@ asio::awaitable<Status> Service::generate(const http::Request& request, http::Re
     log::debug("request {} of trace {}", parsed.id, parsed.traceparent);
     GANTRY_CO_TRY(engine::EngineRequest prepared, co_await prepare(std::move(parsed)));
     GANTRY_CO_CHECK_OK(check_ready());  // a long prompt takes time, in which the model may have been stopped
-    const auto generation = std::make_shared<Generation>(executor_);
+    const auto generation = generation_for(request);
     const CancelGuard guard(engine_, prepared.id, generation);
     GANTRY_CO_CHECK_OK(
         engine_->submit(std::move(prepared), [outbox = outbox_, generation](std::vector<engine::Event> events) {
@@ -121,6 +166,9 @@ asio::awaitable<Status> Service::generate(const http::Request& request, http::Re
         }));
     http::Headers headers;
     headers.set("Content-Type", "application/x-ndjson");
+    if (generation->in_channel()) {
+        headers.set("X-Gantry-Channel", *request.headers.find("X-Gantry-Channel"));
+    }
     GANTRY_CO_CHECK_OK(co_await responder.start(200, std::move(headers)));
     while (auto lines = co_await generation->next()) {
         GANTRY_CO_CHECK_OK(co_await responder.write(std::move(*lines)));

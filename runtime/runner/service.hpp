@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -37,6 +38,8 @@ class Service : public std::enable_shared_from_this<Service> {
     boost::asio::awaitable<void> handle(http::Request request, http::Responder& responder);
 
   private:
+    boost::asio::awaitable<void> events(std::string name, http::Responder& responder);
+    std::shared_ptr<Generation> generation_for(const http::Request& request) const;
     boost::asio::awaitable<Status> generate(const http::Request& request, http::Responder& responder);
     boost::asio::awaitable<Result<engine::EngineRequest>> prepare(engine::GenerateRequest request);
     http::Response answer(const http::Request& request);
@@ -50,6 +53,7 @@ class Service : public std::enable_shared_from_this<Service> {
     std::string uid_;
     std::shared_ptr<Outbox> outbox_;
     boost::asio::thread_pool long_prompts_{1};  ///< where long prompts are tokenised
+    std::map<std::string, std::shared_ptr<Channel>> channels_;
     bool stopping_ = false;
     uint64_t next_id_ = 1;
     std::shared_ptr<const Prompter> prompter_;

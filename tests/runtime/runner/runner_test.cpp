@@ -175,6 +175,46 @@ TEST_F(RunnerTest, StreamsEventsAsLines) {
     }());
 }
 
+TEST_F(RunnerTest, SendsEventsToTheChannelThatARequestNames) {
+    run([this]() -> asio::awaitable<void> {
+        co_await start_ready();
+        http::Request ask = get("/events?channel=c");
+        auto channel = co_await client_->open(ask, 10s);
+        EXPECT_TRUE(channel);
+        if (!channel) {
+            co_return;
+        }
+        http::LineReader lines(**channel);
+        for (const std::string number : {"7", "8"}) {
+            http::Request request = post("/generate", request_body("Hi", 4));
+            request.headers.set("X-Gantry-Channel", "c");
+            request.headers.set("X-Gantry-Stream", number);
+            const http::Response response = co_await send(std::move(request));
+            EXPECT_EQ(response.status, 200);
+            EXPECT_EQ(response.body, "");
+            EXPECT_EQ(response.headers.find("X-Gantry-Channel"), "c");
+            std::string body;
+            while (!summarise(body).usage_last) {
+                auto line = co_await lines.next();
+                EXPECT_TRUE(line && *line && (*line)->starts_with(number + " "));
+                if (!line || !*line) {
+                    co_return;
+                }
+                body += (*line)->substr(2) + '\n';
+            }
+            EXPECT_EQ(summarise(body).tokens, 4u);
+        }
+        http::Request elsewhere = post("/generate", request_body("Hi", 4));
+        elsewhere.headers.set("X-Gantry-Channel", "nobody's");
+        elsewhere.headers.set("X-Gantry-Stream", "1");
+        const http::Response in_body = co_await send(std::move(elsewhere));
+        EXPECT_FALSE(in_body.headers.find("X-Gantry-Channel"));
+        EXPECT_EQ(summarise(in_body.body).tokens, 4u);
+        const http::Response taken = co_await send(std::move(ask));
+        EXPECT_EQ(taken.status, 400);
+    }());
+}
+
 TEST_F(RunnerTest, AnswersErrorsWithTheirStatus) {
     const struct {
         const char *method, *path;
