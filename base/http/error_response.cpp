@@ -1,6 +1,7 @@
 #include "base/http/error_response.hpp"
 
 #include "base/http/status_map.hpp"
+#include "base/retry.hpp"
 
 namespace gantry::http {
 namespace json = boost::json;
@@ -49,7 +50,9 @@ Response error_response(int status, const Error& error, std::string_view param) 
     Response response;
     response.status = status;
     response.headers.set("Content-Type", "application/json");
-    if (status == 429) {
+    if (const auto wait = retry_seconds(error.hint)) {
+        response.headers.set("Retry-After", std::to_string(*wait));
+    } else if (status == 429) {
         response.headers.set("Retry-After", "1");
     } else if (status == 503) {
         response.headers.set("Retry-After", "2");

@@ -21,7 +21,8 @@ boost::json::object error_object(const Error& error, std::string_view param = {}
 /// The whole body.
 boost::json::object error_body(const Error& error, std::string_view param = {});
 
-/// A response with status_of(error.code), JSON body, Retry-After where a retry makes sense, and x-should-retry: false
+/// A response with status_of(error.code), JSON body, Retry-After where a retry makes sense (the
+/// seconds of retry_hint(), where the hint has them), and x-should-retry: false
 /// where a client library would otherwise repeat in vain.
 Response error_response(const Error& error, std::string_view param = {});
 

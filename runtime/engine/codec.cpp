@@ -313,6 +313,11 @@ json::object to_json(const GenerateRequest& r) {
     if (!r.traceparent.empty()) {
         out["traceparent"] = r.traceparent;
     }
+    if (!r.share_key.empty()) {
+        out["share_key"] = r.share_key;
+    }
+    put(out, "deadline_ms", r.deadline_ms);
+    out["report_queue"] = r.report_queue;
     return out;
 }
 
@@ -335,6 +340,9 @@ Result<GenerateRequest> generate_request_from_json(const json::value& value) {
     in.read("n", r.n);
     in.read("priority", r.priority);
     in.read("traceparent", r.traceparent);
+    in.read("share_key", r.share_key);
+    in.read("deadline_ms", r.deadline_ms);
+    in.read("report_queue", r.report_queue);
     GANTRY_CHECK_OK(in.finish());
     GANTRY_CHECK_OK(read_input(*input, r));
     if (sampling != nullptr) {

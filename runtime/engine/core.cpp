@@ -13,12 +13,16 @@
 namespace gantry::engine {
 namespace {
 
+/// How often those that wait may hear of it.
+constexpr std::chrono::milliseconds kReportInterval{200};
+
 double seconds(EngineCore::Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
 SchedulerLimits scheduler_limits(const ModelLimits& model, const EngineOptions& options) {
     const uint32_t tokens =
         options.step_tokens > 0 ? std::min(options.step_tokens, model.max_step_tokens) : model.max_step_tokens;
-    return {tokens, std::min(model.max_sequences, model.max_logit_rows)};
+    return {tokens, std::min(model.max_sequences, model.max_logit_rows), options.priority_ageing,
+            options.share_weights};
 }
 
 /// Why a model with such limits cannot be used, if so.
@@ -70,6 +74,8 @@ struct EngineCore::Request {
     uint64_t cached_tokens = 0;
     uint64_t completion_tokens = 0;
     Clock::time_point submitted;
+    std::optional<Clock::time_point> deadline;
+    uint64_t reported_position = 0;
     std::optional<Clock::time_point> admitted, first_token;
     GapRecorder gaps;
     std::vector<Event> outbox;
@@ -171,7 +177,8 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
     ++stats_.requests;
     ++unadmitted_;
     if (r.rules.max_tokens > 0) {
-        scheduler_.add(sequence_id(r, 0), r.spec.params.priority, r.spec.prompt);
+        scheduler_.add(sequence_id(r, 0), r.spec.params.priority, r.spec.prompt, r.spec.params.share_key, submitted);
+        queue(r);
         return;
     }
     for (uint32_t i = 0; i < r.branches.size(); ++i) {
@@ -197,14 +204,74 @@ void EngineCore::cancel(const std::string& id) {
     deliver(r);
 }
 
-bool EngineCore::step() {
+void EngineCore::queue(Request& r) {
+    const GenerateRequest& params = r.spec.params;
+    if (params.report_queue) {
+        reporting_.insert(r.arrival);
+    }
+    if (!params.deadline_ms) {
+        return;
+    }
+    r.deadline = r.submitted + std::chrono::milliseconds(*params.deadline_ms);
+    deadlines_.add(r.arrival, *r.deadline);
+    const SequenceId id = sequence_id(r, 0);
+    const bool place = scheduler_.running() + scheduler_.waiting() <= scheduler_.limits().max_running;
+    const size_t ahead = place ? 0 : scheduler_.ahead(id, r.submitted) + 1;
+    if (auto error = hopeless(*r.deadline - r.submitted, load_, ahead, scheduler_.uncached(id))) {
+        ++stats_.refused;
+        fail(r, *error);
+        deliver(r);
+    }
+}
+
+void EngineCore::end_expired(Clock::time_point now) {
+    for (const uint64_t arrival : deadlines_.expired(now)) {
+        Request& r = *requests_.at(arrival);
+        r.deadline.reset();
+        ++stats_.expired;
+        fail(r, deadline_passed(*r.spec.params.deadline_ms, r.completion_tokens));
+    }
+    deliver_all();
+}
+
+void EngineCore::report_queue(Clock::time_point now) {
+    if (reporting_.empty() || now - last_report_ < kReportInterval) {
+        return;
+    }
+    last_report_ = now;
+    for (const uint64_t arrival : reporting_) {
+        Request& r = *requests_.at(arrival);
+        const size_t ahead = scheduler_.ahead(sequence_id(r, 0), now);
+        if (ahead + 1 != r.reported_position) {
+            r.reported_position = ahead + 1;
+            r.outbox.emplace_back(Queued{ahead + 1, load_.first_token_seconds(ahead + 1, r.spec.prompt.size())});
+            touched_.push_back(arrival);
+        }
+    }
+}
+
+void EngineCore::note_load(const StepPlan& plan, double seconds) {
+    LoadEstimate::Step step;
+    step.seconds = seconds;
+    for (const StepItem& item : plan.items) {
+        step.tokens += item.count;
+        step.prefill = step.prefill || item.count > 1;
+    }
+    step.admitted = static_cast<uint32_t>(plan.admitted.size());
+    step.backlog = scheduler_.waiting() > 0;
+    load_.add(step);
+}
+
+bool EngineCore::step(Clock::time_point now) {
+    end_expired(now);
     if (requests_.empty()) {
         return false;
     }
     const auto begin = Clock::now();
-    const StepPlan plan = scheduler_.plan();
+    const StepPlan plan = scheduler_.plan(now);
     stats_.preemptions += plan.preempted.size();
-    note_admissions(plan);
+    note_admissions(plan, now);
+    report_queue(now);
     const auto model_begin = Clock::now();
     const Status status = run_model(plan);
     const auto model_end = Clock::now();
@@ -224,18 +291,20 @@ bool EngineCore::step() {
     meter_.step_sequences.observe(static_cast<double>(plan.items.size()));
     meter_.step_tokens.observe(std::transform_reduce(plan.items.begin(), plan.items.end(), 0.0, std::plus<>(),
                                                      [](const StepItem& item) { return double{item.count}; }));
+    note_load(plan, seconds(end - begin));
     stats_.busy_seconds += seconds(end - begin);
     stats_.overhead_seconds += seconds((end - begin) - (model_end - model_begin));
     return true;
 }
 
-void EngineCore::note_admissions(const StepPlan& plan) {
+void EngineCore::note_admissions(const StepPlan& plan, Clock::time_point now) {
     for (SequenceId id : plan.admitted) {
         Request& r = *find(id);
         if (r.admitted) {
             continue;
         }
-        r.admitted = Clock::now();
+        r.admitted = std::max(now, r.submitted);
+        reporting_.erase(r.arrival);
         r.cached_tokens = scheduler_.at(id).cached;
         --unadmitted_;
         stats_.prompt_tokens += r.spec.prompt.size();
@@ -380,6 +449,10 @@ void EngineCore::deliver(Request& r) {
     const bool ended = r.ended;
     std::unique_ptr<Request> last;
     if (ended) {
+        reporting_.erase(r.arrival);
+        if (r.deadline) {
+            deadlines_.remove(r.arrival, *r.deadline);
+        }
         unadmitted_ -= r.admitted ? 0 : 1;
         arrival_of_.erase(r.spec.id);
         auto node = requests_.extract(r.arrival);
@@ -404,6 +477,7 @@ void EngineCore::deliver(Request& r) {
 EngineStats EngineCore::stats() const {
     EngineStats s = stats_;
     const auto counts = blocks_.counts();
+    s.seconds_per_admission = load_.seconds_per_admission().value_or(0);
     s.waiting = scheduler_.waiting();
     s.running = scheduler_.running();
     s.blocks_free = counts.free;

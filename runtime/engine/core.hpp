@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -16,8 +17,10 @@
 
 #include "runtime/engine/batch_builder.hpp"
 #include "runtime/engine/block_manager.hpp"
+#include "runtime/engine/deadlines.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/engine/meter.hpp"
+#include "runtime/engine/load_estimate.hpp"
 #include "runtime/engine/sampler.hpp"
 #include "runtime/engine/scheduler.hpp"
 #include "runtime/engine/sequence.hpp"
@@ -41,8 +44,9 @@ class EngineCore {
     /// Takes a request that has passed check() and whose id is not in use.
     void add(EngineRequest request, EventSink sink, Clock::time_point submitted = Clock::now());
     void cancel(const std::string& id);
-    /// Runs one step of the model and delivers what it gave. False if there was nothing to do.
-    bool step();
+    /// Runs one step of the model and delivers what it gave. False if there was nothing to do. All decisions see the
+    /// time `now`.
+    bool step(Clock::time_point now = Clock::now());
     /// Ends every request with this error.
     void fail_all(const Error& error);
 
@@ -64,7 +68,12 @@ class EngineCore {
 
     static SequenceId sequence_id(const Request& request, uint32_t index);
     Request* find(SequenceId id);
-    void note_admissions(const StepPlan& plan);
+    void note_admissions(const StepPlan& plan, Clock::time_point now);
+    /// After its sequence has been added: deadline and reports. May refuse it.
+    void queue(Request& request);
+    void end_expired(Clock::time_point now);
+    void report_queue(Clock::time_point now);
+    void note_load(const StepPlan& plan, double seconds);
     Status run_model(const StepPlan& plan);
     void fail_step(const StepPlan& plan, const Error& error);
     void sample(const StepPlan& plan);
@@ -95,6 +104,10 @@ class EngineCore {
     std::unordered_map<std::string, uint64_t> arrival_of_;
     std::vector<uint64_t> touched_;  ///< requests with events to deliver
     size_t unadmitted_ = 0;
+    Deadlines deadlines_;
+    LoadEstimate load_;
+    std::set<uint64_t> reporting_;  ///< requests that wait and have asked for their position
+    Clock::time_point last_report_{};
     EngineStats stats_;
     EngineMeter meter_;
     Clock::time_point sampling_since_{};

@@ -1,5 +1,7 @@
 #include "runtime/engine/engine.hpp"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -8,6 +10,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/retry.hpp"
 #include "runtime/engine/core.hpp"
 
 namespace gantry::engine {
@@ -24,6 +27,16 @@ struct Cancellation {
 using Message = std::variant<Submission, Cancellation>;
 
 Error shutting_down() { return {Code::kUnavailable, "the model is being stopped", "try again, or another replica"}; }
+
+Error queue_full(size_t waiting, double seconds_per_admission) {
+    const double wait = seconds_per_admission * static_cast<double>(waiting + 1);
+    std::string message = fmt::format(
+        "the model's queue is full: {} requests are waiting; this one would be at position {}", waiting, waiting + 1);
+    if (wait > 0) {
+        message += fmt::format(", which is reached in about {:.1f} s at the measured rate", wait);
+    }
+    return {Code::kResourceExhausted, std::move(message), retry_hint(wait)};
+}
 
 }  // namespace
 
@@ -147,9 +160,7 @@ Status Engine::submit(EngineRequest request, EventSink sink) {
             return *impl_->refusal;
         }
         if (impl_->queued >= impl_->queue_limit) {
-            return Error{Code::kResourceExhausted,
-                         "the model's queue is full: " + std::to_string(impl_->queue_limit) + " requests are waiting",
-                         "try again in a moment"};
+            return queue_full(impl_->queued, impl_->published.seconds_per_admission);
         }
         if (!impl_->ids.insert(request.id).second) {
             return Error{Code::kAlreadyExists, "a request with the id \"" + request.id + "\" is being answered",

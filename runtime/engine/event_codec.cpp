@@ -1,5 +1,6 @@
 // Events as lines of JSON:
 //   {"delta":{"index":0,"text":"Hi","ids":[42],"logprobs":[{"id":42,"bytes":[72,105],"logprob":-0.1,"top":[...]}]}}
+//   {"queued":{"position":4,"estimated_seconds":1.5}}
 //   {"finish":{"index":0,"reason":"stop"}}
 //   {"usage":{"prompt_tokens":9,"cached_tokens":0,"completion_tokens":3,"queue_seconds":0.1,...}}
 //   {"error":{"code":"invalid_argument","message":"...","hint":"..."}}
@@ -95,6 +96,16 @@ void append(const Usage& usage, std::string& out) {
     time(",\"gap_p50\":", usage.gaps.p50);
     time(",\"gap_p90\":", usage.gaps.p90);
     time(",\"gap_p99\":", usage.gaps.p99);
+    out += "}}";
+}
+
+void append(const Queued& queued, std::string& out) {
+    out += "{\"queued\":{\"position\":";
+    append_json_number(queued.position, out);
+    if (queued.estimated_seconds) {
+        out += ",\"estimated_seconds\":";
+        append_json_number(*queued.estimated_seconds, out);
+    }
     out += "}}";
 }
 
@@ -226,6 +237,20 @@ Usage read_usage(JsonReader& in) {
     return usage;
 }
 
+Queued read_queued(JsonReader& in) {
+    Queued queued;
+    in.object([&](std::string_view key) {
+        if (key == "position") {
+            in.integer(queued.position);
+        } else if (key == "estimated_seconds") {
+            in.number(queued.estimated_seconds.emplace());
+        } else {
+            in.skip();
+        }
+    });
+    return queued;
+}
+
 Error read_error(JsonReader& in) {
     Error error;
     in.object([&](std::string_view key) {
@@ -263,6 +288,8 @@ Result<Event> event_from_json(std::string_view line) {
             event = read_usage(in);
         } else if (key == "error") {
             event = read_error(in);
+        } else if (key == "queued") {
+            event = read_queued(in);
         } else {
             in.skip();
         }
@@ -271,7 +298,7 @@ Result<Event> event_from_json(std::string_view line) {
         in.fail("more than one value");
     }
     if (!in.failed() && !event) {
-        in.fail("neither delta, finish, usage nor error");
+        in.fail("neither delta, finish, usage, queued nor error");
     }
     if (in.failed()) {
         return {boost::system::in_place_error,  // an Error alone would be an event

@@ -134,6 +134,16 @@ Status check_ranges(const GenerateRequest& r) {
     if (r.max_tokens && r.min_tokens > *r.max_tokens) {
         return out_of_range("min_tokens", r.min_tokens, fmt::format("at most max_tokens, which is {}", *r.max_tokens));
     }
+    if (std::abs(int64_t{r.priority}) > kMaxPriority) {
+        return out_of_range("priority", r.priority, fmt::format("from -{0} to {0}", kMaxPriority));
+    }
+    if (r.share_key.size() > kMaxShareKey) {
+        return out_of_range("the length of share_key", r.share_key.size(),
+                            fmt::format("at most {} bytes", kMaxShareKey));
+    }
+    if (r.deadline_ms && (*r.deadline_ms == 0 || *r.deadline_ms > kMaxDeadlineMs)) {
+        return out_of_range("deadline_ms", *r.deadline_ms, fmt::format("from 1 to {}", kMaxDeadlineMs));
+    }
     for (size_t i = 0; i < r.stop.size(); ++i) {
         if (r.stop[i].empty() || !is_valid_utf8(r.stop[i])) {
             return Error{Code::kInvalidArgument,

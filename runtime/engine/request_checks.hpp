@@ -14,6 +14,9 @@ inline constexpr int32_t kMaxAnswers = 16;
 inline constexpr uint32_t kMaxTopLogprobs = 20;
 inline constexpr size_t kMaxSamplingTexts = 128;  ///< bad words; sequence breakers
 inline constexpr size_t kMaxSamplingTextBytes = 1024;
+inline constexpr int32_t kMaxPriority = 1000;
+inline constexpr size_t kMaxShareKey = 512;
+inline constexpr uint32_t kMaxDeadlineMs = 86'400'000;
 
 /// kInvalidArgument naming the parameter by its path in the JSON form ("sampling.top_p"), its value and its range.
 Status check_ranges(const GenerateRequest& request);

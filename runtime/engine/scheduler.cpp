@@ -5,34 +5,58 @@
 
 namespace gantry::engine {
 
-Scheduler::Scheduler(SchedulerLimits limits, BlockManager& blocks) : limits_(limits), blocks_(blocks) {
+Scheduler::Scheduler(SchedulerLimits limits, BlockManager& blocks)
+    : limits_(std::move(limits)),
+      blocks_(blocks),
+      shares_(std::move(limits_.share_weights)),
+      queue_(limits_.ageing, shares_) {
     limits_.step_tokens = std::max(limits_.step_tokens, 1u);
     limits_.max_running = std::clamp(limits_.max_running, 1u, limits_.step_tokens);
 }
 
-void Scheduler::add(SequenceId id, int32_t priority, std::vector<int32_t> tokens) {
-    assert(!tokens.empty() && !sequences_.contains(id));
+ScheduledSequence& Scheduler::insert(std::unique_ptr<ScheduledSequence> sequence) {
+    ScheduledSequence& s = *sequence;
+    assert(!s.tokens.empty() && !sequences_.contains(s.id));
+    s.rank = Rank::of(s.id, s.priority, s.arrival, limits_.ageing);
+    queue_.push(entry(s));
+    sequences_.emplace(s.id, std::move(sequence));
+    return s;
+}
+
+void Scheduler::add(SequenceId id, int32_t priority, std::vector<int32_t> tokens, std::string_view key,
+                    TimePoint arrival) {
     auto sequence = std::make_unique<ScheduledSequence>();
     sequence->id = id;
     sequence->priority = priority;
+    sequence->arrival = arrival;
+    sequence->key = shares_.enter(key);
     sequence->tokens = std::move(tokens);
-    waiting_.emplace(rank(*sequence), sequence.get());
-    sequences_.emplace(id, std::move(sequence));
+    insert(std::move(sequence));
 }
 
 void Scheduler::fork(SequenceId parent, SequenceId child) {
     const ScheduledSequence& original = at(parent);
-    add(child, original.priority, original.tokens);
-    if (!original.running || running_.size() >= limits_.max_running) {
-        return;
+    auto sequence = std::make_unique<ScheduledSequence>();
+    sequence->id = child;
+    sequence->priority = original.priority;
+    sequence->arrival = original.arrival;
+    sequence->key = original.key;
+    sequence->charged = original.charged;
+    sequence->tokens = original.tokens;
+    shares_.enter(original.key);
+    ScheduledSequence& copy = insert(std::move(sequence));
+    if (original.running && running_.size() < limits_.max_running) {
+        blocks_.reference(original.table);
+        copy.table = original.table;
+        copy.computed = original.computed;
+        start(copy);
     }
-    ScheduledSequence& copy = *sequences_.at(child);
-    waiting_.erase(rank(copy));
-    blocks_.reference(original.table);
-    copy.table = original.table;
-    copy.computed = original.computed;
-    copy.running = true;
-    running_.emplace(rank(copy), &copy);
+}
+
+void Scheduler::start(ScheduledSequence& s) {
+    queue_.erase(entry(s));
+    s.running = true;
+    running_.emplace(s.rank, &s);
 }
 
 void Scheduler::append(SequenceId id, int32_t token) { sequences_.at(id)->tokens.push_back(token); }
@@ -40,16 +64,31 @@ void Scheduler::append(SequenceId id, int32_t token) { sequences_.at(id)->tokens
 void Scheduler::remove(SequenceId id) {
     auto it = sequences_.find(id);
     ScheduledSequence& s = *it->second;
-    blocks_.release(s.table);
-    (s.running ? running_ : waiting_).erase(rank(s));
+    if (s.running) {
+        blocks_.release(s.table);
+        running_.erase(s.rank);
+    } else {
+        queue_.erase(entry(s));
+    }
+    shares_.leave(s.key);
     sequences_.erase(it);
 }
 
-StepItem Scheduler::item(const ScheduledSequence& s, uint32_t count) {
+size_t Scheduler::uncached(SequenceId id) const {
+    const ScheduledSequence& s = at(id);
+    const auto reusable = static_cast<uint32_t>((s.tokens.size() - 1) / blocks_.block_size());
+    return s.tokens.size() - blocks_.match(s.tokens, reusable).size() * blocks_.block_size();
+}
+
+StepItem Scheduler::take(ScheduledSequence& s, uint32_t count) {
+    if (const uint32_t end = s.computed + count; end > s.charged) {  // a prompt was charged whole when it was admitted
+        shares_.charge(s.key, kAnswerWeight * (end - s.charged));
+        s.charged = end;
+    }
     return {s.id, s.computed, count, count == s.pending()};
 }
 
-StepPlan Scheduler::plan() {
+StepPlan Scheduler::plan(TimePoint now) {
     StepPlan plan;
     const auto decodes = std::ranges::count_if(running_, [](const auto& e) { return e.second->pending() == 1; });
     uint32_t budget = limits_.step_tokens - static_cast<uint32_t>(decodes);
@@ -64,17 +103,17 @@ StepPlan Scheduler::plan() {
             break;
         }
         budget -= decode ? 0 : count;
-        plan.items.push_back(item(s, count));
+        plan.items.push_back(take(s, count));
     }
-    while (plan.preempted.empty() && budget > 0 && !waiting_.empty() && running_.size() < limits_.max_running) {
-        ScheduledSequence& s = *waiting_.begin()->second;
+    while (plan.preempted.empty() && budget > 0 && !queue_.empty() && running_.size() < limits_.max_running) {
+        ScheduledSequence& s = *sequences_.at(queue_.next(now));
         if (!admit(s)) {
             break;
         }
         const uint32_t count = std::min(s.pending(), budget);
         budget -= count;
         plan.admitted.push_back(s.id);
-        plan.items.push_back(item(s, count));
+        plan.items.push_back(take(s, count));
     }
     return plan;
 }
@@ -127,9 +166,11 @@ bool Scheduler::admit(ScheduledSequence& s) {
     for (size_t i = 0; i < fresh; ++i) {
         s.table.push_back(*blocks_.allocate());
     }
-    waiting_.erase(rank(s));
-    s.running = true;
-    running_.emplace(rank(s), &s);
+    start(s);
+    if (const uint32_t paid = std::max(s.charged, s.computed); paid < length) {
+        shares_.charge(s.key, static_cast<double>(length - paid));
+    }
+    s.charged = static_cast<uint32_t>(length);
     return true;
 }
 
@@ -138,8 +179,8 @@ void Scheduler::preempt(ScheduledSequence& s, StepPlan& plan) {
     s.table.clear();
     s.computed = 0;
     s.running = false;
-    running_.erase(rank(s));
-    waiting_.emplace(rank(s), &s);
+    running_.erase(s.rank);
+    queue_.push(entry(s));
     plan.preempted.push_back(s.id);
 }
 

@@ -1,19 +1,24 @@
 #pragma once
 
-/// Decides what the next step computes. Pure policy: tokens and block numbers in, a plan out; no clock, no model.
+/// Decides what the next step computes. Pure policy: tokens, block numbers and the time in, a plan out; it reads no
+/// clock and calls no model.
 ///
 /// A sequence is one answer being made: its tokens (prompt, then answer so far), of which the first `computed` have
-/// their slots in the KV blocks of its table. It is waiting (owns no blocks) or running. One order rules everything:
-/// higher priority first, then first come, first served. A step is filled so:
+/// their slots in the KV blocks of its table. It is waiting (owns no blocks) or running. A step is filled so:
 ///
 ///   1. Every running sequence that lacks one token (a decode) gets it; decodes have their tokens reserved.
-///   2. Running sequences that lack more (a prompt) share the rest of the budget, in order: chunked prefill.
-///   3. While budget, places and blocks last, waiting sequences are admitted, in order and without overtaking. One is
-///      admitted when blocks for all of its tokens, less what the prefix cache has, are there at once, and one more for
-///      each running sequence, so that an admission is not undone by the next step.
+///   2. Running sequences that lack more (a prompt) share the rest of the budget, by rank: chunked prefill.
+///   3. While budget, places and blocks last, waiting sequences are admitted, in the admission queue's order (priority
+///      with ageing, then the fair share of their keys) and without overtaking. One is admitted when blocks for all of
+///      its tokens, less what the prefix cache has, are there at once, and one more for each running sequence, so that
+///      an admission is not undone by the next step.
 ///
-/// A running sequence that needs a block when there is none takes it from the last one in order, which goes back to
-/// waiting and recomputes later (preemption). So the first in order always advances, and everything ends.
+/// A running sequence that needs a block when there is none takes it from the last one by rank (the newest of the
+/// lowest priority), which goes back to waiting and recomputes later (preemption). So the first by rank always
+/// advances, and everything ends.
+///
+/// A key is charged for what is computed for it, once: a prompt when it is admitted, less what the cache had; an
+/// answer's tokens as they come; nothing for what a preemption makes it compute again.
 ///
 /// Forked sequences share blocks; a partly filled shared block is copied by the first that writes into it.
 
@@ -21,19 +26,21 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/engine/admission_queue.hpp"
 #include "runtime/engine/block_manager.hpp"
+#include "runtime/engine/fair_share.hpp"
 
 namespace gantry::engine {
 
-/// Grows with each request: a smaller one came first.
-using SequenceId = uint64_t;
-
 struct SchedulerLimits {
-    uint32_t step_tokens = 1;  ///< token budget of a step
-    uint32_t max_running = 1;  ///< sequences at a time; at most step_tokens
+    uint32_t step_tokens = 1;          ///< token budget of a step
+    uint32_t max_running = 1;          ///< sequences at a time; at most step_tokens
+    Duration ageing{};                 ///< of waiting that make up for one priority; 0: priorities do not age
+    FairShare::Weights share_weights;  ///< of keys; others have 1
 };
 
 /// What a step does for one sequence: computes tokens [context, context + count).
@@ -59,9 +66,13 @@ struct StepPlan {
 struct ScheduledSequence {
     SequenceId id = 0;
     int32_t priority = 0;
+    TimePoint arrival{};
+    FairShare::Key key = 0;
+    Rank rank;
     bool running = false;
     uint32_t computed = 0;  ///< tokens whose slots are filled
     uint32_t cached = 0;    ///< tokens that the prefix cache gave at the last admission
+    uint32_t charged = 0;   ///< of the tokens, those that the key has been charged for or got from the cache
     std::vector<int32_t> tokens;
     std::vector<BlockId> table;
 
@@ -73,8 +84,9 @@ class Scheduler {
   public:
     Scheduler(SchedulerLimits limits, BlockManager& blocks);
 
-    /// Queues a sequence; `tokens` must not be empty, `id` must be new.
-    void add(SequenceId id, int32_t priority, std::vector<int32_t> tokens);
+    /// Queues a sequence; `tokens` must not be empty, `id` must be new. `key`: whose share it is counted on.
+    void add(SequenceId id, int32_t priority, std::vector<int32_t> tokens, std::string_view key = {},
+             TimePoint arrival = {});
     /// A second sequence with the same tokens, sharing all blocks. It runs if a place is free, else it waits.
     void fork(SequenceId parent, SequenceId child);
     /// The token that a finished step has sampled.
@@ -83,36 +95,38 @@ class Scheduler {
     void remove(SequenceId id);
 
     /// Plans a step and assigns its blocks. Empty items mean that there is no sequence at all.
-    StepPlan plan();
+    StepPlan plan(TimePoint now);
     /// The step is done: its slots are filled. Sequences removed since plan() are skipped.
     void commit(const StepPlan& plan);
 
     const ScheduledSequence& at(SequenceId id) const { return *sequences_.at(id); }
-    size_t waiting() const { return waiting_.size(); }
+    const SchedulerLimits& limits() const { return limits_; }
+    /// Tokens of a waiting sequence that the prefix cache does not have now.
+    size_t uncached(SequenceId id) const;
+    size_t waiting() const { return queue_.size(); }
     size_t running() const { return running_.size(); }
+    /// How many are likely to be admitted before this waiting sequence. O(waiting).
+    size_t ahead(SequenceId id, TimePoint now) const { return queue_.ahead(entry(at(id)), now); }
+    /// Tokens charged to the key of a sequence, divided by the key's weight; see FairShare.
+    double share_counter(SequenceId id) const { return shares_.counter(at(id).key); }
 
   private:
-    struct Rank {
-        int32_t priority;
-        SequenceId id;
-        bool operator<(const Rank& other) const {
-            return priority != other.priority ? priority > other.priority : id < other.id;
-        }
-    };
-    using Queue = std::map<Rank, ScheduledSequence*>;
-
-    static Rank rank(const ScheduledSequence& s) { return {s.priority, s.id}; }
+    static AdmissionQueue::Entry entry(const ScheduledSequence& s) { return {s.rank, s.key, s.arrival}; }
+    ScheduledSequence& insert(std::unique_ptr<ScheduledSequence> sequence);
+    void start(ScheduledSequence& s);
     /// Gives `s` the blocks for `count` more tokens, preempting from the end of the order. False: `s` was the end.
     bool make_room(ScheduledSequence& s, uint32_t count, StepPlan& plan);
     bool admit(ScheduledSequence& s);
     void preempt(ScheduledSequence& s, StepPlan& plan);
     bool must_copy_last(const ScheduledSequence& s) const;
-    static StepItem item(const ScheduledSequence& s, uint32_t count);
+    StepItem take(ScheduledSequence& s, uint32_t count);
 
     SchedulerLimits limits_;
     BlockManager& blocks_;
+    FairShare shares_;
+    AdmissionQueue queue_;
     std::unordered_map<SequenceId, std::unique_ptr<ScheduledSequence>> sequences_;
-    Queue waiting_, running_;
+    std::map<Rank, ScheduledSequence*> running_;
 };
 
 }  // namespace gantry::engine

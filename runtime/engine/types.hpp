@@ -72,8 +72,11 @@ struct GenerateRequest {
     bool echo = false;                     ///< completions: the prompt's text comes first
     std::optional<uint32_t> top_logprobs;  ///< set: logprobs wanted, with so many alternatives (0..20)
     int32_t n = 1;                         ///< answers, 1..16; they share the prompt's blocks
-    int32_t priority = 0;                  ///< higher goes first
     std::string traceparent;               ///< W3C trace context that the request belongs to; empty: none
+    int32_t priority = 0;                  ///< higher goes first, -1000..1000; waiting makes up for a lower one
+    std::string share_key;                 ///< whose fair share it is counted on (a user, a tenant)
+    std::optional<uint32_t> deadline_ms;   ///< from its submission to its end, 1..86400000; too late: an error
+    bool report_queue = false;             ///< Queued events while it waits
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };
@@ -93,6 +96,11 @@ struct Delta {
     std::vector<int32_t> ids;
     std::vector<TokenLogprob> logprobs;
 };
+/// How a request that waits stands, for those that have asked; whenever it has moved.
+struct Queued {
+    uint64_t position = 1;                    ///< 1: the next to be admitted
+    std::optional<double> estimated_seconds;  ///< until its first token; none before there are measurements
+};
 struct Finish {
     uint32_t index = 0;
     FinishReason reason = FinishReason::kStop;
@@ -110,8 +118,9 @@ struct Usage {
     double first_token_seconds = 0;  ///< from the request's arrival to its first token; 0 where none came
     TokenGaps gaps;
 };
-/// Any number of Delta and one Finish an index, then Usage; or, at any point, one Error, which is the last.
-using Event = std::variant<Delta, Finish, Usage, Error>;
+/// Any number of Queued, then of Delta and one Finish an index, then Usage; or, at any point, one Error, which is the
+/// last.
+using Event = std::variant<Delta, Finish, Usage, Error, Queued>;
 
 /// JSON forms, as they travel between front and runner: one object a request, one line an event.
 boost::json::object to_json(const GenerateRequest& request);

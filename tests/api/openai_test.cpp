@@ -278,6 +278,43 @@ TEST_F(OpenAiTest, ToolsReachTheTemplateAndTheirParsingIsReportedMissing) {
     EXPECT_EQ(chat(R"("tools":[{"name":"f"}])").param(), "tools[0]");
 }
 
+TEST_F(OpenAiTest, PassesOnWhoAsksHowUrgentlyAndByWhen) {
+    const Reply reply = chat(R"("user":"ann","priority":-3,"deadline_ms":900)");
+    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "");
+    EXPECT_EQ(last().share_key, "ann");
+    EXPECT_EQ(last().priority, -3);
+    EXPECT_EQ(last().deadline_ms, 900u);
+    EXPECT_FALSE(last().report_queue);
+}
+
+TEST_F(OpenAiTest, StreamsThePlaceInTheQueueWhereItIsAsked) {
+    fleet.scripts.push_back(
+        {event(engine::Queued{2, 1.5}), event(engine::Queued{1, {}}), text("Hi"), finish(), usage(5, 1)});
+    const Reply reply = chat(R"("stream":true,"stream_options":{"include_queue":true})");
+    EXPECT_TRUE(last().report_queue);
+    const auto events = reply.events();
+    ASSERT_GE(events.size(), 3u);
+    EXPECT_EQ(bj::parse(events[0]).at("queue"), bj::parse(R"({"position":2,"estimated_seconds":1.5})"));
+    EXPECT_EQ(bj::parse(events[0]).at("choices"), bj::array());
+    EXPECT_EQ(bj::parse(events[1]).at("queue"), bj::parse(R"({"position":1,"estimated_seconds":null})"));
+    EXPECT_EQ(bj::parse(events[2]).at("choices").at(0).at("delta").at("content"), "Hi");
+}
+
+TEST_F(OpenAiTest, AFullQueueSaysWhenToComeBack) {
+    fleet.scripts.push_back({failure(Error(Code::kResourceExhausted, "the queue is full", "try again in 42 s"))});
+    const Reply reply = chat();
+    EXPECT_EQ(reply.status, 429);
+    EXPECT_EQ(reply.header("Retry-After"), "42");
+}
+
+TEST_F(OpenAiTest, ADeadlineThatCannotBeMetIs504) {
+    fleet.scripts.push_back(
+        {failure(Error(Code::kDeadlineExceeded, "too late", "try again in 7 s, or allow more time"))});
+    const Reply reply = chat(R"("stream":true,"deadline_ms":5)");
+    EXPECT_EQ(reply.status, 504);
+    EXPECT_EQ(reply.header("Retry-After"), "7");
+}
+
 TEST_F(OpenAiTest, UnknownFieldsAreReportedHeaderSafe) {
     const Reply reply = chat(R"("frobnicate":1,"bad\r\nX: y":2,"stream_options":{"odd":1},"min_p":0.1)");
     EXPECT_EQ(reply.status, 200);
@@ -322,6 +359,9 @@ TEST_F(OpenAiTest, BadValuesAreRefusedByName) {
              Row{R"("max_tokens":"abc")", "max_tokens"},
              Row{R"("max_completion_tokens":1.5)", "max_completion_tokens"},
              Row{R"("n":0)", "n"},
+             Row{R"("priority":1001)", "priority"},
+             Row{R"("deadline_ms":0)", "deadline_ms"},
+             Row{R"("user":5)", "user"},
              Row{R"("n":17)", "n"},
              Row{R"("stop":7)", "stop"},
              Row{R"("stop":["a",1])", "stop[1]"},

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "api/dialects/openai/sampling_fields.hpp"
+#include "runtime/engine/request_checks.hpp"
 
 namespace gantry::dialects::openai {
 
@@ -42,6 +43,18 @@ void read_stops(json::Reader& reader, engine::GenerateRequest& request) {
     request.ignore_eos = reader.boolean("ignore_eos").value_or(false);
 }
 
+void read_scheduling(json::Reader& reader, engine::GenerateRequest& request) {
+    request.share_key = reader.string("user").value_or("");
+    if (request.share_key.size() > engine::kMaxShareKey) {
+        reader.fail("user", fmt::format("must have at most {} bytes", engine::kMaxShareKey));
+    }
+    constexpr int64_t kMost = engine::kMaxPriority;
+    request.priority = static_cast<int32_t>(reader.integer("priority", -kMost, kMost).value_or(0));
+    if (const auto deadline = reader.integer("deadline_ms", 1, engine::kMaxDeadlineMs)) {
+        request.deadline_ms = static_cast<uint32_t>(*deadline);
+    }
+}
+
 }  // namespace
 
 void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& request) {
@@ -59,11 +72,13 @@ void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& requ
         reader.fail("min_tokens", "must not be more than max_tokens");
     }
     request.n = static_cast<int32_t>(reader.integer("n", 1, kMaxAnswers).value_or(1));
+    read_scheduling(reader, request);
     call.stream = reader.boolean("stream").value_or(false);
     call.timings = reader.boolean("timings").value_or(false);
     if (const bj::object* options = reader.object("stream_options")) {
         json::Reader inner(*options, "stream_options");
         call.include_usage = inner.boolean("include_usage").value_or(false);
+        request.report_queue = call.stream && inner.boolean("include_queue").value_or(false);
         inner.known({"include_obfuscation"});
         if (!inner.status()) {
             reader.fail_at(inner.failed_path(), inner.status().error());
@@ -73,7 +88,7 @@ void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& requ
         }
     }
     // Known, and without effect on the answer.
-    reader.known({"user", "metadata", "store", "service_tier", "request_id", "stream_interval", "prompt_cache_key",
+    reader.known({"metadata", "store", "service_tier", "request_id", "stream_interval", "prompt_cache_key",
                   "safety_identifier", "cache_salt", "prediction"});
 }
 

@@ -158,6 +158,9 @@ class PromptStream {
             }
             return;
         }
+        if (const auto* queued = std::get_if<engine::Queued>(&event)) {
+            return writer_.queued(*queued);
+        }
         whole_ = true;
         if (held_) {
             out += writer_.finish(base_ + held_->index, held_->reason, last_ ? &total : nullptr);

@@ -233,6 +233,14 @@ std::string ChunkWriter::usage(const engine::Usage& usage) {
     return prefix_ + "],\"usage\":" + bj::serialize(usage_object(usage)) + "}\n\n";
 }
 
+std::string ChunkWriter::queued(const engine::Queued& queued) const {
+    bj::object queue{{"position", queued.position}, {"estimated_seconds", nullptr}};
+    if (queued.estimated_seconds) {
+        queue["estimated_seconds"] = *queued.estimated_seconds;
+    }
+    return prefix_ + "],\"usage\":null,\"queue\":" + bj::serialize(queue) + "}\n\n";
+}
+
 std::string ChunkWriter::error(const Error& error) {
     return "data: " + bj::serialize(bj::object{{"error", http::error_object(error)}}) + "\n\n";
 }

@@ -50,6 +50,8 @@ class ChunkWriter {
     std::string finish(uint32_t index, engine::FinishReason reason, const engine::Usage* usage);
     /// The chunk of stream_options.include_usage.
     std::string usage(const engine::Usage& usage);
+    /// The chunk of stream_options.include_queue: no choices, but "queue".
+    std::string queued(const engine::Queued& queued) const;
     static std::string error(const Error& error);
     static std::string done() { return "data: [DONE]\n\n"; }
 

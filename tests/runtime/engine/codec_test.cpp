@@ -66,6 +66,9 @@ GenerateRequest full_request() {
     r.n = 4;
     r.priority = -2;
     r.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    r.share_key = "tenant 7";
+    r.deadline_ms = 1500;
+    r.report_queue = true;
     return r;
 }
 
@@ -243,6 +246,13 @@ TEST(EventCodec, KeepsFinishUsageAndError) {
     EXPECT_EQ(error.code, Code::kUnavailable);
     EXPECT_EQ(error.message, "m\xEF\xBF\xBD");
     EXPECT_EQ(error.hint, "h");
+}
+
+TEST(EventCodec, KeepsThePlaceInTheQueue) {
+    const auto known = std::get<Queued>(round_trip(Queued{12, 3.25}));
+    EXPECT_EQ(known.position, 12u);
+    EXPECT_EQ(known.estimated_seconds, 3.25);
+    EXPECT_FALSE(std::get<Queued>(round_trip(Queued{1, {}})).estimated_seconds);
 }
 
 TEST(EventCodec, KeepsRandomNumbersAndBytesExactly) {

@@ -139,6 +139,11 @@ EngineRequest random_request(Dice& dice, const std::string& id, size_t longest_p
     }
     p.n = dice.chance(30) ? static_cast<int32_t>(dice.pick(2, 5)) : 1;
     p.priority = dice.chance(25) ? static_cast<int32_t>(dice.pick(0, 2)) - 1 : 0;
+    p.share_key = std::string(dice.pick(0, 2), 'k');
+    if (dice.chance(10)) {
+        p.deadline_ms = dice.pick(1, 2000);
+    }
+    p.report_queue = dice.chance(20);
     return request;
 }
 
@@ -169,6 +174,8 @@ class Schedule {
         options.prefix_cache = dice_.chance(70);
         options.step_tokens = dice_.chance(30) ? dice_.pick(1, 16) : 0;
         options.eos_ids = {testing::kEos};
+        options.priority_ageing = std::chrono::milliseconds(dice_.pick(0, 500));
+        options.share_weights = {{"k", 2.0}};
         auto model = std::make_unique<FakeModel>(limits_);
         model_ = model.get();
         if (dice_.chance(15)) {
@@ -197,7 +204,8 @@ class Schedule {
             for (auto& job : jobs_) {
                 if (job->submit_step == step) {
                     ASSERT_TRUE(core_->check(job->request)) << core_->check(job->request).error().message;
-                    core_->add(job->request, [job = job.get()](auto events) { job->transcript.take(events); });
+                    core_->add(
+                        job->request, [job = job.get()](auto events) { job->transcript.take(events); }, now_);
                 }
                 if (job->cancel_step == step) {
                     job->cancelled = true;
@@ -205,7 +213,8 @@ class Schedule {
                     ASSERT_TRUE(job->transcript.ended());
                 }
             }
-            core_->step();
+            core_->step(now_);
+            now_ += std::chrono::milliseconds(dice_.pick(1, 20));
             ASSERT_EQ(core_->audit(), "");
             ASSERT_EQ(model_->complaint, "");
         }
@@ -213,16 +222,18 @@ class Schedule {
         EXPECT_EQ(stats.blocks_free + stats.blocks_cached, stats.blocks_total);
         EXPECT_EQ(stats.waiting + stats.running, 0u);
         EXPECT_EQ(stats.finished + stats.cancelled + stats.failed, jobs_.size());
-        EXPECT_LE(stats.failed, may_fail_);
+        EXPECT_LE(stats.failed, may_fail_ + stats.expired + stats.refused);
+        late += stats.expired + stats.refused;
         preemptions += stats.preemptions;
         cached_tokens += stats.cached_tokens;
         copies += model_->copies;
         for (const auto& job : jobs_) {
             compare(*job);
+            reports += job->transcript.places.size();
         }
     }
 
-    uint64_t preemptions = 0, cached_tokens = 0, copies = 0;
+    uint64_t preemptions = 0, cached_tokens = 0, copies = 0, late = 0, reports = 0;
 
   private:
     bool pending(uint64_t step) const {
@@ -243,7 +254,8 @@ class Schedule {
     void compare(const Job& job) const {
         const Transcript& got = job.transcript;
         EXPECT_EQ(got.complaint, "");
-        if (got.error && may_fail_ > 0) {
+        if (got.error && (may_fail_ > 0 || got.error->code == Code::kDeadlineExceeded)) {
+            ASSERT_TRUE(got.error->code != Code::kDeadlineExceeded || job.request.params.deadline_ms);
             return;
         }
         ASSERT_FALSE(got.error) << got.error->message;
@@ -273,6 +285,7 @@ class Schedule {
     Dice dice_;
     ModelLimits limits_;
     std::vector<std::unique_ptr<Job>> jobs_;
+    EngineCore::Clock::time_point now_{};
     uint64_t may_fail_ = 0;  ///< sequences that a fault of the model has met
     FakeModel* model_ = nullptr;
     std::unique_ptr<EngineCore> core_;
@@ -281,7 +294,7 @@ class Schedule {
 class RandomSchedules : public ::testing::TestWithParam<uint64_t> {};
 
 TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
-    uint64_t preemptions = 0, cached = 0, copies = 0;
+    uint64_t preemptions = 0, cached = 0, copies = 0, late = 0, reports = 0;
     for (uint64_t i = 0; i < 1500; ++i) {
         const uint64_t seed = GetParam() * 1'000'000 + i;
         SCOPED_TRACE("seed " + std::to_string(seed));
@@ -293,11 +306,15 @@ TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
         preemptions += schedule.preemptions;
         cached += schedule.cached_tokens;
         copies += schedule.copies;
+        late += schedule.late;
+        reports += schedule.reports;
     }
     // The schedules must have met what they are for.
     EXPECT_GT(preemptions, 500u);
     EXPECT_GT(cached, 500u);
     EXPECT_GT(copies, 500u);
+    EXPECT_GT(late, 20u);
+    EXPECT_GT(reports, 20u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomSchedules, ::testing::Range<uint64_t>(0, 8));

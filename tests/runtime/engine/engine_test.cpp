@@ -6,6 +6,7 @@
 #include <future>
 #include <thread>
 
+#include "base/retry.hpp"
 #include "fakes.hpp"
 #include "runtime/engine/core.hpp"
 
@@ -202,6 +203,9 @@ TEST(Engine, RefusesAnIdInUseAndAFullQueue) {
     EXPECT_EQ(engine.stats().waiting, 2u);
     const Status full = engine.submit(request("third"), first.sink());
     EXPECT_EQ(full.error().code, Code::kResourceExhausted);
+    EXPECT_NE(full.error().message.find("2 requests are waiting; this one would be at position 3"), std::string::npos)
+        << full.error().message;
+    EXPECT_TRUE(retry_seconds(full.error().hint)) << full.error().hint;
     gate.open();
     EXPECT_TRUE(running.wait().usage && first.wait().usage && second.wait().usage);
     EXPECT_TRUE(engine.submit(request("running"), again.sink()));  // free again

@@ -192,6 +192,7 @@ struct Transcript {
         std::optional<FinishReason> finish;
     };
     std::map<uint32_t, AnswerSeen> answers;
+    std::vector<Queued> places;
     std::optional<Usage> usage;
     std::optional<Error> error;
     std::string complaint;
@@ -220,6 +221,11 @@ struct Transcript {
                 answers[finish->index].finish = finish->reason;
             } else if (const auto* u = std::get_if<Usage>(&event)) {
                 usage = *u;
+            } else if (const auto* queued = std::get_if<Queued>(&event)) {
+                if (!answers.empty()) {
+                    complaint = "a place in the queue after a delta";
+                }
+                places.push_back(*queued);
             } else {
                 error = std::get<Error>(event);
             }

@@ -24,7 +24,7 @@ struct Bench {
 
     /// Plans and commits a step and appends a token where one is due.
     StepPlan step() {
-        StepPlan plan = scheduler.plan();
+        StepPlan plan = scheduler.plan(now);
         scheduler.commit(plan);
         for (const StepItem& item : plan.items) {
             if (item.samples) {
@@ -34,6 +34,7 @@ struct Bench {
         return plan;
     }
 
+    TimePoint now{};
     BlockManager blocks;
     Scheduler scheduler;
 };
@@ -143,7 +144,7 @@ TEST(Scheduler, ReusesACachedPrefixButComputesTheLastToken) {
 TEST(Scheduler, AForkSharesBlocksAndCopiesThePartialOneOnce) {
     Bench b(16, {64, 4});
     b.scheduler.add(16, 0, prompt(6));
-    b.scheduler.commit(b.scheduler.plan());
+    b.scheduler.commit(b.scheduler.plan(b.now));
     b.scheduler.fork(16, 17);
     b.scheduler.fork(16, 18);
     for (SequenceId id : {16u, 17u, 18u}) {
@@ -162,7 +163,7 @@ TEST(Scheduler, AForkSharesBlocksAndCopiesThePartialOneOnce) {
 TEST(Scheduler, AForkWithoutAPlaceWaits) {
     Bench b(16, {64, 1});
     b.scheduler.add(16, 0, prompt(6));
-    b.scheduler.commit(b.scheduler.plan());
+    b.scheduler.commit(b.scheduler.plan(b.now));
     b.scheduler.fork(16, 17);
     EXPECT_FALSE(b.scheduler.at(17).running);
     b.scheduler.append(16, 1);
