@@ -6,10 +6,34 @@
 
 namespace gantry::engine {
 
+std::string_view miss_name(MissReason reason) {
+    switch (reason) {
+        case MissReason::kNone:
+            return "none";
+        case MissReason::kOff:
+            return "off";
+        case MissReason::kNew:
+            return "new";
+        case MissReason::kNewSalt:
+            return "new_salt";
+        case MissReason::kDiffers:
+            return "differs";
+        case MissReason::kEvicted:
+            return "evicted";
+    }
+    return "none";
+}
+
 BlockManager::BlockManager(uint32_t block_count, uint32_t block_size, bool prefix_cache, uint64_t hash_mask)
-    : block_size_(block_size), prefix_cache_(prefix_cache), hash_mask_(hash_mask), blocks_(block_count) {
+    : block_size_(block_size),
+      prefix_cache_(prefix_cache),
+      hash_mask_(hash_mask),
+      blocks_(block_count),
+      by_hash_(prefix_cache ? block_count : 0),
+      roots_{{kPlainRoot, {{}, 1, kNone}}} {
     assert(block_size > 0);
     if (prefix_cache) {
+        evicted_.resize(block_count);
         tokens_.resize(size_t{block_count} * block_size);
     }
     free_.reserve(block_count);
@@ -18,12 +42,53 @@ BlockManager::BlockManager(uint32_t block_count, uint32_t block_size, bool prefi
     }
 }
 
-uint64_t BlockManager::chain(uint64_t parent_hash, std::span<const int32_t> tokens) const {
-    uint64_t h = parent_hash ^ 0x9e3779b97f4a7c15u;
-    for (int32_t token : tokens) {
-        h ^= (static_cast<uint64_t>(static_cast<uint32_t>(token)) + 1) * 0xbf58476d1ce4e5b9u;
-        h = std::rotl(h, 29) * 0x94d049bb133111ebu;
+PrefixRoot BlockManager::acquire_root(std::string_view salt) {
+    if (salt.empty()) {
+        share_root(kPlainRoot);
+        return kPlainRoot;
     }
+    auto known = root_of_.find(salt);
+    if (known == root_of_.end()) {
+        known = root_of_.emplace(salt, ++last_node_).first;
+        roots_[known->second].salt = salt;
+    }
+    ++roots_.at(known->second).uses;
+    return known->second;
+}
+
+void BlockManager::release_root(PrefixRoot root) { drop_root_use(root); }
+
+void BlockManager::drop_root_use(PrefixRoot root) {
+    const auto it = roots_.find(root);
+    if (--it->second.uses == 0) {
+        root_of_.erase(it->second.salt);
+        roots_.erase(it);
+    }
+}
+
+BlockId& BlockManager::first_child(PrefixRoot root, std::optional<BlockId> parent) {
+    return parent ? blocks_[*parent].first_child : roots_.at(root).first_child;
+}
+
+/// Pairs of tokens are mixed independently of each other, which lets the processor overlap their multiplications; the
+/// parent comes in at the end. Quality matters for speed only: tokens and parents are compared as well.
+uint64_t BlockManager::chain(uint64_t parent_hash, std::span<const int32_t> tokens) const {
+    uint64_t sum = 0, key = 0x9e3779b97f4a7c15u;
+    size_t i = 0;
+    const auto word = [&](size_t at) { return static_cast<uint64_t>(static_cast<uint32_t>(tokens[at])); };
+    const auto mix = [&](uint64_t pair) {
+        uint64_t m = (pair ^ key) * 0xbf58476d1ce4e5b9u;
+        m ^= m >> 32;
+        sum += m * (key | 1);
+        key += 0x9e3779b97f4a7c15u;
+    };
+    for (; i + 1 < tokens.size(); i += 2) {
+        mix(word(i) | word(i + 1) << 32);
+    }
+    if (i < tokens.size()) {
+        mix(word(i));
+    }
+    uint64_t h = (sum ^ std::rotl(parent_hash, 23)) * 0x94d049bb133111ebu + parent_hash;
     h ^= h >> 32;
     h *= 0xd6e8feb86659fd93u;
     h ^= h >> 29;
@@ -35,33 +100,68 @@ std::span<const int32_t> BlockManager::tokens_of(BlockId block) const {
 }
 
 std::optional<BlockId> BlockManager::find(uint64_t hash, uint64_t parent_node, std::span<const int32_t> tokens) const {
-    auto it = by_hash_.find(hash);
-    if (it == by_hash_.end() || blocks_[it->second].parent_node != parent_node ||
-        !std::ranges::equal(tokens_of(it->second), tokens)) {
+    const auto block = by_hash_.find(hash);
+    if (!block || blocks_[*block].parent_node != parent_node || !std::ranges::equal(tokens_of(*block), tokens)) {
         return std::nullopt;
     }
-    return it->second;
+    return block;
 }
 
-std::vector<BlockId> BlockManager::match(std::span<const int32_t> tokens, uint32_t max_blocks) const {
-    std::vector<BlockId> found;
+void BlockManager::extend_hashes(PrefixRoot root, std::span<const int32_t> tokens,
+                                 std::vector<uint64_t>& hashes) const {
     if (!prefix_cache_) {
-        return found;
+        return;
     }
-    uint64_t hash = 0;
-    uint64_t node = kRoot;
-    const size_t limit = std::min<size_t>(max_blocks, tokens.size() / block_size_);
-    for (size_t i = 0; i < limit; ++i) {
-        const auto content = tokens.subspan(i * block_size_, block_size_);
-        hash = chain(hash, content);
-        const auto block = find(hash, node, content);
+    for (size_t i = hashes.size(); (i + 1) * block_size_ <= tokens.size(); ++i) {
+        hashes.push_back(chain(i == 0 ? root_hash(root) : hashes.back(), tokens.subspan(i * block_size_, block_size_)));
+    }
+}
+
+void BlockManager::match(PrefixRoot root, std::span<const int32_t> tokens, std::span<const uint64_t> hashes,
+                         std::vector<BlockId>& found) const {
+    found.clear();
+    uint64_t node = root;
+    for (size_t i = 0; i < hashes.size(); ++i) {
+        const auto block = find(hashes[i], node, tokens.subspan(i * block_size_, block_size_));
         if (!block) {
             break;
         }
         node = blocks_[*block].node;
         found.push_back(*block);
     }
+}
+
+std::vector<BlockId> BlockManager::match(std::span<const int32_t> tokens, uint32_t max_blocks) const {
+    std::vector<uint64_t> hashes;
+    extend_hashes(kPlainRoot, tokens.first(std::min<size_t>(size_t{max_blocks} * block_size_, tokens.size())), hashes);
+    std::vector<BlockId> found;
+    match(kPlainRoot, tokens, hashes, found);
     return found;
+}
+
+std::optional<PartialMatch> BlockManager::match_partial(PrefixRoot root, std::optional<BlockId> parent,
+                                                        std::span<const int32_t> rest) const {
+    constexpr int kCandidates = 16;
+    PartialMatch best;
+    BlockId child = parent ? blocks_[*parent].first_child : roots_.at(root).first_child;
+    for (int i = 0; i < kCandidates && child != kNone; ++i, child = blocks_[child].next_sibling) {
+        const auto theirs = tokens_of(child);
+        const auto same = std::ranges::mismatch(theirs, rest).in1 - theirs.begin();
+        if (same > static_cast<std::ptrdiff_t>(best.tokens)) {
+            best = {child, static_cast<uint32_t>(same)};
+        }
+    }
+    return best.tokens > 0 ? std::optional(best) : std::nullopt;
+}
+
+MissReason BlockManager::miss_reason(uint64_t hash, bool shared) const {
+    if (!prefix_cache_) {
+        return MissReason::kOff;
+    }
+    if (std::ranges::find(evicted_, hash) != evicted_.end()) {
+        return MissReason::kEvicted;
+    }
+    return shared ? MissReason::kDiffers : MissReason::kNew;
 }
 
 void BlockManager::reference(std::span<const BlockId> blocks) {
@@ -78,8 +178,8 @@ std::optional<BlockId> BlockManager::allocate() {
     if (!free_.empty()) {
         id = free_.back();
         free_.pop_back();
-    } else if (oldest_ != kNone) {
-        id = oldest_;
+    } else if (cached_count_ > 0) {
+        id = lru_.oldest != kNone ? lru_.oldest : pinned_lru_.oldest;
         unlink(id);
         forget(id);
     } else {
@@ -108,45 +208,129 @@ void BlockManager::release(std::span<const BlockId> table) {
 }
 
 BlockId BlockManager::publish(std::optional<BlockId> parent, BlockId block, std::span<const int32_t> tokens) {
+    return publish(kPlainRoot, parent, block, tokens,
+                   chain(parent ? blocks_[*parent].hash : root_hash(kPlainRoot), tokens));
+}
+
+BlockId BlockManager::publish(PrefixRoot root, std::optional<BlockId> parent, BlockId block,
+                              std::span<const int32_t> tokens, uint64_t hash) {
     assert(tokens.size() == block_size_);
     Block& self = blocks_[block];
     if (!prefix_cache_ || self.node != 0 || (parent && blocks_[*parent].node == 0)) {
         return block;
     }
-    const uint64_t parent_node = parent ? blocks_[*parent].node : kRoot;
-    const uint64_t hash = chain(parent ? blocks_[*parent].hash : 0, tokens);
+    const uint64_t parent_node = parent ? blocks_[*parent].node : root;
     if (const auto known = find(hash, parent_node, tokens)) {
         reference({&*known, 1});
         release(block);
         return *known;
     }
-    if (by_hash_.emplace(hash, block).second) {
+    if (by_hash_.insert(hash, block)) {
         self.node = ++last_node_;
         self.parent_node = parent_node;
+        self.parent = parent.value_or(kNone);
         self.hash = hash;
         std::ranges::copy(tokens, tokens_.begin() + static_cast<std::ptrdiff_t>(size_t{block} * block_size_));
+        BlockId& first = first_child(root, parent);
+        self.next_sibling = first;
+        if (first != kNone) {
+            blocks_[first].previous_sibling = block;
+        }
+        first = block;
+        if (!parent) {
+            ++roots_.at(root).uses;
+        }
     }
     return block;
 }
 
 void BlockManager::forget(BlockId block) {
-    by_hash_.erase(blocks_[block].hash);
+    const Block self = blocks_[block];
+    by_hash_.erase(self.hash);
+    evicted_[evicted_at_] = self.hash;
+    evicted_at_ = (evicted_at_ + 1) % evicted_.size();
+    if (self.next_sibling != kNone) {
+        blocks_[self.next_sibling].previous_sibling = self.previous_sibling;
+    }
+    if (self.previous_sibling != kNone) {
+        blocks_[self.previous_sibling].next_sibling = self.next_sibling;
+    }
+    if (const auto root = roots_.find(self.parent_node); root != roots_.end()) {
+        if (self.previous_sibling == kNone) {
+            root->second.first_child = self.next_sibling;
+        }
+        drop_root_use(self.parent_node);
+    } else if (self.previous_sibling == kNone) {
+        blocks_[self.parent].first_child = self.next_sibling;
+    }
+    pinned_ -= self.pins > 0 ? 1 : 0;
     blocks_[block] = Block{};
+}
+
+uint32_t BlockManager::pin(std::span<const BlockId> table) {
+    Pin pin;
+    uint32_t fresh = 0;
+    for (const BlockId id : table) {
+        Block& block = blocks_[id];
+        if (block.node == 0 || pin.blocks.size() == pin_limit()) {
+            break;
+        }
+        pin.blocks.emplace_back(id, block.node);
+        fresh += block.pins == 0 ? 1 : 0;
+    }
+    while (!pins_.empty() && pinned_ + fresh > pin_limit()) {
+        unpin_oldest();
+        fresh = static_cast<uint32_t>(
+            std::ranges::count_if(pin.blocks, [&](const auto& b) { return blocks_[b.first].pins == 0; }));
+    }
+    const bool known = std::ranges::any_of(pins_, [&](const Pin& other) { return other.blocks == pin.blocks; });
+    if (!known && !pin.blocks.empty()) {
+        for (const auto& [id, node] : pin.blocks) {
+            pinned_ += blocks_[id].pins++ == 0 ? 1 : 0;
+        }
+        pins_.push_back(std::move(pin));
+        return static_cast<uint32_t>(pins_.back().blocks.size());
+    }
+    return static_cast<uint32_t>(pin.blocks.size());
+}
+
+void BlockManager::unpin_oldest() {
+    const Pin pin = std::move(pins_.front());
+    pins_.pop_front();
+    for (size_t i = pin.blocks.size(); i-- > 0;) {  // children first: they stay older than their parents
+        const auto& [id, node] = pin.blocks[i];
+        Block& block = blocks_[id];
+        if (block.node != node || block.pins > 1) {
+            block.pins -= block.node == node ? 1 : 0;
+            continue;
+        }
+        const bool cached = block.references == 0;
+        if (cached) {
+            unlink(id);
+        }
+        block.pins = 0;
+        --pinned_;
+        if (cached) {
+            push_newest(id);
+        }
+    }
 }
 
 void BlockManager::push_newest(BlockId block) {
     Block& self = blocks_[block];
-    self.older = newest_;
+    Lru& list = lru(self);
+    self.older = list.newest;
     self.newer = kNone;
-    (newest_ == kNone ? oldest_ : blocks_[newest_].newer) = block;
-    newest_ = block;
+    (list.newest == kNone ? list.oldest : blocks_[list.newest].newer) = block;
+    list.newest = block;
     ++cached_count_;
 }
 
 void BlockManager::unlink(BlockId block) {
     Block& self = blocks_[block];
-    (self.older == kNone ? oldest_ : blocks_[self.older].newer) = self.newer;
-    (self.newer == kNone ? newest_ : blocks_[self.newer].older) = self.older;
+    Lru& list = lru(self);
+    (self.older == kNone ? list.oldest : blocks_[self.older].newer) = self.newer;
+    (self.newer == kNone ? list.newest : blocks_[self.newer].older) = self.older;
     self.older = self.newer = kNone;
     --cached_count_;
 }
@@ -166,26 +350,32 @@ std::string BlockManager::audit() const {
         state[id] = State::kFree;
     }
     uint32_t cached = 0;
-    for (BlockId id = oldest_; id != kNone; id = blocks_[id].newer, ++cached) {
-        if (state[id] != State::kUnseen || blocks_[id].references != 0 || blocks_[id].node == 0) {
-            return "block " + std::to_string(id) + " is wrongly among the cached";
+    for (const bool pinned : {false, true}) {
+        for (BlockId id = (pinned ? pinned_lru_ : lru_).oldest; id != kNone; id = blocks_[id].newer, ++cached) {
+            const Block& block = blocks_[id];
+            if (state[id] != State::kUnseen || block.references != 0 || block.node == 0 || (block.pins > 0) != pinned) {
+                return "block " + std::to_string(id) + " is wrongly among the cached";
+            }
+            state[id] = State::kCached;
         }
-        state[id] = State::kCached;
     }
     if (cached != cached_count_) {
         return "the cached blocks are miscounted";
     }
-    std::unordered_map<uint64_t, uint32_t> references_of_node{{kRoot, UINT32_MAX}};
-    uint32_t published = 0;
+    std::unordered_map<uint64_t, std::pair<uint32_t, uint32_t>> node_counts;  ///< references and pins
+    for (const auto& [root, salt] : roots_) {
+        node_counts[root] = {UINT32_MAX, UINT32_MAX};
+    }
+    uint32_t published = 0, pinned = 0;
     for (BlockId id = 0; id < blocks_.size(); ++id) {
         if ((state[id] == State::kUnseen) != (blocks_[id].references > 0)) {
             return "block " + std::to_string(id) + " is neither free, cached nor used";
         }
         if (blocks_[id].node != 0) {
             ++published;
-            references_of_node[blocks_[id].node] = blocks_[id].references;
-            const auto it = by_hash_.find(blocks_[id].hash);
-            if (it == by_hash_.end() || it->second != id) {
+            node_counts[blocks_[id].node] = {blocks_[id].references, blocks_[id].pins};
+            pinned += blocks_[id].pins > 0 ? 1 : 0;
+            if (by_hash_.find(blocks_[id].hash) != id) {
                 return "block " + std::to_string(id) + " is published but cannot be found";
             }
         }
@@ -193,16 +383,22 @@ std::string BlockManager::audit() const {
     if (published != by_hash_.size()) {
         return "the index names blocks that are not published";
     }
+    if (pinned != pinned_ || pinned_ > pin_limit()) {
+        return "the pinned blocks are miscounted";
+    }
     for (BlockId id = 0; id < blocks_.size(); ++id) {
         if (blocks_[id].node == 0) {
             continue;
         }
-        const auto parent = references_of_node.find(blocks_[id].parent_node);
-        if (parent == references_of_node.end()) {
+        const auto parent = node_counts.find(blocks_[id].parent_node);
+        if (parent == node_counts.end()) {
             return "block " + std::to_string(id) + " has lost its parent";
         }
-        if (blocks_[id].references > 0 && parent->second == 0) {
+        if (blocks_[id].references > 0 && parent->second.first == 0) {
             return "block " + std::to_string(id) + " is used without its parent";
+        }
+        if (blocks_[id].pins > parent->second.second) {
+            return "block " + std::to_string(id) + " is pinned more than its parent";
         }
     }
     return {};

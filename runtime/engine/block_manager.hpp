@@ -15,17 +15,48 @@
 ///
 /// Tables are released last block first, so that among cached blocks a child is always older than its parent: eviction
 /// takes the ends of texts before their beginnings and never leaves an unreachable child.
+///
+/// A text may have a salt: only texts of the same salt share blocks with it. A pinned block is evicted after all that
+/// are not pinned; as a pin goes from a text's beginning on, parents are pinned where children are. Pins are bounded:
+/// past the limit the oldest pinned text loses its pin.
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include "runtime/engine/hash_index.hpp"
 
 namespace gantry::engine {
 
 using BlockId = uint32_t;
+
+/// The parent of the first blocks of all texts with one salt.
+using PrefixRoot = uint64_t;
+inline constexpr PrefixRoot kPlainRoot = 0;  ///< of texts without a salt
+
+/// A published block that begins like what is looked for.
+struct PartialMatch {
+    BlockId block = 0;
+    uint32_t tokens = 0;  ///< at its beginning, that are the same
+};
+
+/// Why the blocks of a text end where they end.
+enum class MissReason {
+    kNone,     ///< all of it was there
+    kOff,      ///< there is no cache
+    kNew,      ///< no text is known that goes on there
+    kNewSalt,  ///< the same, and no text of this salt is known
+    kDiffers,  ///< known texts go on with other tokens
+    kEvicted   ///< it was there, but had to give way
+};
+std::string_view miss_name(MissReason reason);  ///< "none", "off", "new", "new_salt", "differs", "evicted"
 
 /// Used by one thread.
 class BlockManager {
@@ -43,10 +74,29 @@ class BlockManager {
     /// Blocks that allocate() could give out now: free and cached ones.
     uint32_t available() const { return static_cast<uint32_t>(free_.size()) + cached_count_; }
     uint32_t references(BlockId block) const { return blocks_[block].references; }
+    bool prefix_cache() const { return prefix_cache_; }
 
-    /// The longest chain of published blocks that holds the beginning of `tokens`, at most `max_blocks` long. Takes no
-    /// references: the answer holds until the next call of a non-const member.
+    /// The root of a salt, to be given back. The empty salt has kPlainRoot.
+    PrefixRoot acquire_root(std::string_view salt);
+    /// One more use of a root that is held.
+    void share_root(PrefixRoot root) { ++roots_.at(root).uses; }
+    void release_root(PrefixRoot root);
+
+    /// Appends the chained hashes of the whole blocks of `tokens` that `hashes` lacks.
+    void extend_hashes(PrefixRoot root, std::span<const int32_t> tokens, std::vector<uint64_t>& hashes) const;
+    /// The longest chain of published blocks that holds the beginning of `tokens`, at most as long as `hashes`, which
+    /// are the blocks' (see extend_hashes). Put into `found`. Takes no references: the answer holds until the next call
+    /// of a non-const member.
+    void match(PrefixRoot root, std::span<const int32_t> tokens, std::span<const uint64_t> hashes,
+               std::vector<BlockId>& found) const;
+    /// The same in one go, for a text without a salt.
     std::vector<BlockId> match(std::span<const int32_t> tokens, uint32_t max_blocks) const;
+    /// Among the newest children of `parent` (none: of the root) the one that shares the most tokens with `rest`, the
+    /// text that follows; none where nobody shares one. Looks at a bounded number.
+    std::optional<PartialMatch> match_partial(PrefixRoot root, std::optional<BlockId> parent,
+                                              std::span<const int32_t> rest) const;
+    /// Why a chain ends before the block of this hash, which match() has not found. `shared`: see match_partial.
+    MissReason miss_reason(uint64_t hash, bool shared) const;
 
     /// One more reference to each; cached blocks become used.
     void reference(std::span<const BlockId> blocks);
@@ -61,6 +111,15 @@ class BlockManager {
     /// Where an equal block is known already, the caller's reference moves to that one. Returns the block to use from
     /// now on. Does nothing when the cache is off, the parent is not published or another text has the same hash.
     BlockId publish(std::optional<BlockId> parent, BlockId block, std::span<const int32_t> tokens);
+    /// The same with the block's hash known, and for any salt.
+    BlockId publish(PrefixRoot root, std::optional<BlockId> parent, BlockId block, std::span<const int32_t> tokens,
+                    uint64_t hash);
+
+    /// Pins the published blocks at the beginning of a table, at most pin_limit() of them; older pins give way. Returns
+    /// how many are pinned.
+    uint32_t pin(std::span<const BlockId> table);
+    uint32_t pin_limit() const { return block_count() / 4; }
+    uint32_t pinned() const { return pinned_; }
 
     Counts counts() const;
     /// Walks everything: empty when the books balance, else what is wrong. For tests; O(blocks).
@@ -68,17 +127,36 @@ class BlockManager {
 
   private:
     static constexpr BlockId kNone = UINT32_MAX;
-    static constexpr uint64_t kRoot = 0;  ///< parent node of a text's first block
 
     struct Block {
         uint32_t references = 0;
+        uint32_t pins = 0;
         BlockId older = kNone, newer = kNone;  ///< neighbours among the cached
         uint64_t node = 0;                     ///< 0: not published
-        uint64_t parent_node = kRoot;
+        uint64_t parent_node = kPlainRoot;
+        BlockId parent = kNone;  ///< none: a root
         uint64_t hash = 0;
+        BlockId first_child = kNone, next_sibling = kNone, previous_sibling = kNone;
+    };
+    /// Cached blocks, oldest first.
+    struct Lru {
+        BlockId oldest = kNone, newest = kNone;
+    };
+    struct Root {
+        std::string salt;
+        uint32_t uses = 0;  ///< by acquire_root() and by first blocks
+        BlockId first_child = kNone;
+    };
+    struct Pin {
+        std::vector<std::pair<BlockId, uint64_t>> blocks;  ///< with their nodes: they may have been evicted
     };
 
     uint64_t chain(uint64_t parent_hash, std::span<const int32_t> tokens) const;
+    static uint64_t root_hash(PrefixRoot root) { return root * 0x9e3779b97f4a7c15u; }
+    Lru& lru(const Block& block) { return block.pins > 0 ? pinned_lru_ : lru_; }
+    BlockId& first_child(PrefixRoot root, std::optional<BlockId> parent);
+    void drop_root_use(PrefixRoot root);
+    void unpin_oldest();
     /// The published block for these tokens below `parent_node`.
     std::optional<BlockId> find(uint64_t hash, uint64_t parent_node, std::span<const int32_t> tokens) const;
     std::span<const int32_t> tokens_of(BlockId block) const;
@@ -92,10 +170,16 @@ class BlockManager {
     std::vector<Block> blocks_;
     std::vector<int32_t> tokens_;  ///< [block_count, block_size] contents of published blocks
     std::vector<BlockId> free_;
-    BlockId oldest_ = kNone, newest_ = kNone;
+    Lru lru_, pinned_lru_;
     uint32_t cached_count_ = 0;
-    uint64_t last_node_ = kRoot;
-    std::unordered_map<uint64_t, BlockId> by_hash_;
+    uint64_t last_node_ = kPlainRoot;  ///< roots of salts are counted here as well
+    HashIndex by_hash_;
+    std::map<PrefixRoot, Root> roots_;
+    std::map<std::string, PrefixRoot, std::less<>> root_of_;
+    std::deque<Pin> pins_;           ///< oldest first
+    uint32_t pinned_ = 0;            ///< blocks with a pin
+    std::vector<uint64_t> evicted_;  ///< a ring of hashes, to tell the evicted from the new
+    size_t evicted_at_ = 0;
 };
 
 }  // namespace gantry::engine

@@ -318,6 +318,11 @@ json::object to_json(const GenerateRequest& r) {
     }
     put(out, "deadline_ms", r.deadline_ms);
     out["report_queue"] = r.report_queue;
+    if (!r.cache_salt.empty()) {
+        out["cache_salt"] = r.cache_salt;
+    }
+    out["cache_pin"] = r.cache_pin;
+    out["cache_debug"] = r.cache_debug;
     return out;
 }
 
@@ -343,6 +348,9 @@ Result<GenerateRequest> generate_request_from_json(const json::value& value) {
     in.read("share_key", r.share_key);
     in.read("deadline_ms", r.deadline_ms);
     in.read("report_queue", r.report_queue);
+    in.read("cache_salt", r.cache_salt);
+    in.read("cache_pin", r.cache_pin);
+    in.read("cache_debug", r.cache_debug);
     GANTRY_CHECK_OK(in.finish());
     GANTRY_CHECK_OK(read_input(*input, r));
     if (sampling != nullptr) {

@@ -72,6 +72,7 @@ struct EngineCore::Request {
     bool forked = false;  ///< answers 1.. have sequences of their own
     bool ended = false;   ///< the last event is in the outbox
     uint64_t cached_tokens = 0;
+    std::optional<CacheMiss> cache_miss;
     uint64_t completion_tokens = 0;
     Clock::time_point submitted;
     std::optional<Clock::time_point> deadline;
@@ -84,6 +85,7 @@ struct EngineCore::Request {
         Usage u;
         u.prompt_tokens = spec.prompt.size();
         u.cached_tokens = cached_tokens;
+        u.cache_miss = cache_miss;
         u.completion_tokens = completion_tokens;
         u.queue_seconds = seconds(admitted.value_or(now) - submitted);
         u.prefill_seconds = admitted ? seconds(first_token.value_or(now) - *admitted) : 0;
@@ -177,7 +179,8 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
     ++stats_.requests;
     ++unadmitted_;
     if (r.rules.max_tokens > 0) {
-        scheduler_.add(sequence_id(r, 0), r.spec.params.priority, r.spec.prompt, r.spec.params.share_key, submitted);
+        scheduler_.add(sequence_id(r, 0), r.spec.params.priority, r.spec.prompt, r.spec.params.share_key, submitted,
+                       {params.cache_salt, params.cache_pin, params.cache_debug});
         queue(r);
         return;
     }
@@ -235,10 +238,10 @@ void EngineCore::end_expired(Clock::time_point now) {
 }
 
 void EngineCore::report_queue(Clock::time_point now) {
-    if (reporting_.empty() || now - last_report_ < kReportInterval) {
+    if (reporting_.empty() || now < next_report_) {
         return;
     }
-    last_report_ = now;
+    next_report_ = now + kReportInterval;
     for (const uint64_t arrival : reporting_) {
         Request& r = *requests_.at(arrival);
         const size_t ahead = scheduler_.ahead(sequence_id(r, 0), now);
@@ -306,6 +309,9 @@ void EngineCore::note_admissions(const StepPlan& plan, Clock::time_point now) {
         r.admitted = std::max(now, r.submitted);
         reporting_.erase(r.arrival);
         r.cached_tokens = scheduler_.at(id).cached;
+        if (r.spec.params.cache_debug) {
+            r.cache_miss = CacheMiss{std::string(miss_name(scheduler_.at(id).miss)), r.cached_tokens};
+        }
         --unadmitted_;
         stats_.prompt_tokens += r.spec.prompt.size();
         stats_.cached_tokens += r.cached_tokens;

@@ -19,8 +19,8 @@
 #include "runtime/engine/block_manager.hpp"
 #include "runtime/engine/deadlines.hpp"
 #include "runtime/engine/engine.hpp"
-#include "runtime/engine/meter.hpp"
 #include "runtime/engine/load_estimate.hpp"
+#include "runtime/engine/meter.hpp"
 #include "runtime/engine/sampler.hpp"
 #include "runtime/engine/scheduler.hpp"
 #include "runtime/engine/sequence.hpp"
@@ -107,7 +107,7 @@ class EngineCore {
     Deadlines deadlines_;
     LoadEstimate load_;
     std::set<uint64_t> reporting_;  ///< requests that wait and have asked for their position
-    Clock::time_point last_report_{};
+    Clock::time_point next_report_ = Clock::time_point::min();
     EngineStats stats_;
     EngineMeter meter_;
     Clock::time_point sampling_since_{};

@@ -87,6 +87,13 @@ void append(const Usage& usage, std::string& out) {
     append_json_number(usage.prompt_tokens, out);
     out += ",\"cached_tokens\":";
     append_json_number(usage.cached_tokens, out);
+    if (usage.cache_miss) {
+        out += ",\"cache_miss\":{\"reason\":";
+        append_json_string(usage.cache_miss->reason, out);
+        out += ",\"at\":";
+        append_json_number(usage.cache_miss->at, out);
+        out += '}';
+    }
     out += ",\"completion_tokens\":";
     append_json_number(usage.completion_tokens, out);
     time(",\"queue_seconds\":", usage.queue_seconds);
@@ -207,6 +214,20 @@ Finish read_finish(JsonReader& in) {
     return finish;
 }
 
+CacheMiss read_cache_miss(JsonReader& in) {
+    CacheMiss miss;
+    in.object([&](std::string_view key) {
+        if (key == "reason") {
+            in.string(miss.reason);
+        } else if (key == "at") {
+            in.integer(miss.at);
+        } else {
+            in.skip();
+        }
+    });
+    return miss;
+}
+
 Usage read_usage(JsonReader& in) {
     Usage usage;
     in.object([&](std::string_view key) {
@@ -214,6 +235,8 @@ Usage read_usage(JsonReader& in) {
             in.integer(usage.prompt_tokens);
         } else if (key == "cached_tokens") {
             in.integer(usage.cached_tokens);
+        } else if (key == "cache_miss") {
+            usage.cache_miss = read_cache_miss(in);
         } else if (key == "completion_tokens") {
             in.integer(usage.completion_tokens);
         } else if (key == "queue_seconds") {

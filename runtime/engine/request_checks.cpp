@@ -141,6 +141,10 @@ Status check_ranges(const GenerateRequest& r) {
         return out_of_range("the length of share_key", r.share_key.size(),
                             fmt::format("at most {} bytes", kMaxShareKey));
     }
+    if (r.cache_salt.size() > kMaxShareKey) {
+        return out_of_range("the length of cache_salt", r.cache_salt.size(),
+                            fmt::format("at most {} bytes", kMaxShareKey));
+    }
     if (r.deadline_ms && (*r.deadline_ms == 0 || *r.deadline_ms > kMaxDeadlineMs)) {
         return out_of_range("deadline_ms", *r.deadline_ms, fmt::format("from 1 to {}", kMaxDeadlineMs));
     }

@@ -24,12 +24,15 @@ ScheduledSequence& Scheduler::insert(std::unique_ptr<ScheduledSequence> sequence
 }
 
 void Scheduler::add(SequenceId id, int32_t priority, std::vector<int32_t> tokens, std::string_view key,
-                    TimePoint arrival) {
+                    TimePoint arrival, CacheUse cache) {
     auto sequence = std::make_unique<ScheduledSequence>();
     sequence->id = id;
     sequence->priority = priority;
     sequence->arrival = arrival;
     sequence->key = shares_.enter(key);
+    sequence->root = blocks_.acquire_root(cache.salt);
+    sequence->pin_tokens = cache.pin ? static_cast<uint32_t>(tokens.size()) : 0;
+    sequence->explain = cache.explain;
     sequence->tokens = std::move(tokens);
     insert(std::move(sequence));
 }
@@ -43,12 +46,16 @@ void Scheduler::fork(SequenceId parent, SequenceId child) {
     sequence->key = original.key;
     sequence->charged = original.charged;
     sequence->tokens = original.tokens;
+    sequence->hashes = original.hashes;
+    sequence->root = original.root;
+    blocks_.share_root(original.root);
     shares_.enter(original.key);
     ScheduledSequence& copy = insert(std::move(sequence));
     if (original.running && running_.size() < limits_.max_running) {
         blocks_.reference(original.table);
         copy.table = original.table;
         copy.computed = original.computed;
+        copy.published = original.published;
         start(copy);
     }
 }
@@ -71,13 +78,14 @@ void Scheduler::remove(SequenceId id) {
         queue_.erase(entry(s));
     }
     shares_.leave(s.key);
+    blocks_.release_root(s.root);
     sequences_.erase(it);
 }
 
-size_t Scheduler::uncached(SequenceId id) const {
-    const ScheduledSequence& s = at(id);
-    const auto reusable = static_cast<uint32_t>((s.tokens.size() - 1) / blocks_.block_size());
-    return s.tokens.size() - blocks_.match(s.tokens, reusable).size() * blocks_.block_size();
+size_t Scheduler::uncached(SequenceId id) {
+    ScheduledSequence& s = *sequences_.at(id);
+    const auto partial = look_up(s);
+    return s.tokens.size() - known_.size() * blocks_.block_size() - (partial ? partial->tokens : 0);
 }
 
 StepItem Scheduler::take(ScheduledSequence& s, uint32_t count) {
@@ -107,7 +115,7 @@ StepPlan Scheduler::plan(TimePoint now) {
     }
     while (plan.preempted.empty() && budget > 0 && !queue_.empty() && running_.size() < limits_.max_running) {
         ScheduledSequence& s = *sequences_.at(queue_.next(now));
-        if (!admit(s)) {
+        if (!admit(s, plan)) {
             break;
         }
         const uint32_t count = std::min(s.pending(), budget);
@@ -150,34 +158,76 @@ bool Scheduler::make_room(ScheduledSequence& s, uint32_t count, StepPlan& plan) 
     return true;
 }
 
-bool Scheduler::admit(ScheduledSequence& s) {
-    const size_t length = s.tokens.size();
+std::optional<PartialMatch> Scheduler::look_up(ScheduledSequence& s) {
+    known_.clear();
+    if (!blocks_.prefix_cache()) {
+        return std::nullopt;
+    }
     // At least one token is computed anew: its logits are what the sequence is here for.
-    const auto reusable = static_cast<uint32_t>((length - 1) / blocks_.block_size());
-    std::vector<BlockId> known = blocks_.match(s.tokens, reusable);
-    const auto idle = std::ranges::count_if(known, [&](BlockId b) { return blocks_.references(b) == 0; });
-    const size_t fresh = blocks_.blocks_for(length) - known.size();
+    const std::span<const int32_t> reusable(s.tokens.data(), s.tokens.size() - 1);
+    blocks_.extend_hashes(s.root, s.tokens, s.hashes);
+    const size_t whole = std::min(s.hashes.size(), reusable.size() / blocks_.block_size());
+    blocks_.match(s.root, s.tokens, std::span(s.hashes).first(whole), known_);
+    const auto parent = known_.empty() ? std::nullopt : std::optional(known_.back());
+    return blocks_.match_partial(s.root, parent, reusable.subspan(known_.size() * blocks_.block_size()));
+}
+
+MissReason Scheduler::miss_reason(const ScheduledSequence& s, bool shared) const {
+    if (s.cached + 1 >= s.tokens.size()) {
+        return MissReason::kNone;
+    }
+    const size_t block = s.cached / blocks_.block_size();
+    const MissReason reason = block < s.hashes.size() || !blocks_.prefix_cache()
+                                  ? blocks_.miss_reason(block < s.hashes.size() ? s.hashes[block] : 0, shared)
+                                  : (shared ? MissReason::kDiffers : MissReason::kNew);
+    return reason == MissReason::kNew && s.root != kPlainRoot && s.cached == 0 ? MissReason::kNewSalt : reason;
+}
+
+bool Scheduler::admit(ScheduledSequence& s, StepPlan& plan) {
+    if (blocks_.available() <= running_.size()) {
+        return false;  // whatever the cache has, one block is needed
+    }
+    auto partial = look_up(s);
+    const auto idle = std::ranges::count_if(known_, [&](BlockId b) { return blocks_.references(b) == 0; });
+    const size_t fresh = blocks_.blocks_for(s.tokens.size()) - known_.size();
     if (blocks_.available() < fresh + static_cast<size_t>(idle) + running_.size()) {
         return false;
     }
-    blocks_.reference(known);
-    s.table = std::move(known);
-    s.computed = s.cached = static_cast<uint32_t>(s.table.size()) * blocks_.block_size();
+    blocks_.reference(known_);
+    s.table.assign(known_.begin(), known_.end());
+    s.published = static_cast<uint32_t>(known_.size());
+    s.computed = s.published * blocks_.block_size();
+    if (partial && blocks_.references(partial->block) == 0 && blocks_.available() <= fresh) {
+        partial.reset();  // it may be evicted for this very sequence
+    }
+    if (partial) {
+        blocks_.reference({&partial->block, 1});
+    }
     for (size_t i = 0; i < fresh; ++i) {
         s.table.push_back(*blocks_.allocate());
     }
+    if (partial) {
+        plan.copies.push_back({partial->block, s.table[s.published]});
+        blocks_.release(partial->block);
+        s.computed += partial->tokens;
+    }
+    s.cached = s.computed;
+    if (s.explain) {
+        s.miss = miss_reason(s, partial.has_value());
+    }
     start(s);
+    const auto length = static_cast<uint32_t>(s.tokens.size());
     if (const uint32_t paid = std::max(s.charged, s.computed); paid < length) {
         shares_.charge(s.key, static_cast<double>(length - paid));
     }
-    s.charged = static_cast<uint32_t>(length);
+    s.charged = length;
     return true;
 }
 
 void Scheduler::preempt(ScheduledSequence& s, StepPlan& plan) {
     blocks_.release(s.table);
     s.table.clear();
-    s.computed = 0;
+    s.computed = s.published = 0;
     s.running = false;
     running_.erase(s.rank);
     queue_.push(entry(s));
@@ -185,19 +235,29 @@ void Scheduler::preempt(ScheduledSequence& s, StepPlan& plan) {
 }
 
 void Scheduler::commit(const StepPlan& plan) {
-    const uint32_t block_size = blocks_.block_size();
     for (const StepItem& done : plan.items) {
-        const auto it = sequences_.find(done.id);
-        if (it == sequences_.end()) {
-            continue;
+        if (const auto it = sequences_.find(done.id); it != sequences_.end()) {
+            fill(*it->second, done.context + done.count);
         }
-        ScheduledSequence& s = *it->second;
-        s.computed = done.context + done.count;
-        for (uint32_t i = done.context / block_size; i < s.computed / block_size; ++i) {
-            const auto parent = i > 0 ? std::optional(s.table[i - 1]) : std::nullopt;
-            s.table[i] =
-                blocks_.publish(parent, s.table[i], std::span(s.tokens).subspan(size_t{i} * block_size, block_size));
-        }
+    }
+}
+
+void Scheduler::fill(ScheduledSequence& s, uint32_t computed) {
+    const uint32_t block_size = blocks_.block_size();
+    s.computed = computed;
+    if (!blocks_.prefix_cache() || s.published == computed / block_size) {
+        return;
+    }
+    blocks_.extend_hashes(s.root, s.tokens, s.hashes);
+    for (; s.published < computed / block_size; ++s.published) {
+        const uint32_t i = s.published;
+        const auto parent = i > 0 ? std::optional(s.table[i - 1]) : std::nullopt;
+        const auto text = std::span(s.tokens).subspan(size_t{i} * block_size, block_size);
+        s.table[i] = blocks_.publish(s.root, parent, s.table[i], text, s.hashes[i]);
+    }
+    if (s.pin_tokens > 0 && computed >= s.pin_tokens / block_size * block_size) {
+        blocks_.pin(std::span(s.table).first(s.pin_tokens / block_size));
+        s.pin_tokens = 0;
     }
 }
 

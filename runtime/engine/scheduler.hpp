@@ -20,7 +20,8 @@
 /// A key is charged for what is computed for it, once: a prompt when it is admitted, less what the cache had; an
 /// answer's tokens as they come; nothing for what a preemption makes it compute again.
 ///
-/// Forked sequences share blocks; a partly filled shared block is copied by the first that writes into it.
+/// Forked sequences share blocks; a partly filled shared block is copied by the first that writes into it. So is a
+/// cached block of which only the beginning is wanted, by the sequence that is admitted with it.
 
 #include <cstdint>
 #include <map>
@@ -37,10 +38,10 @@
 namespace gantry::engine {
 
 struct SchedulerLimits {
-    uint32_t step_tokens = 1;          ///< token budget of a step
-    uint32_t max_running = 1;          ///< sequences at a time; at most step_tokens
-    Duration ageing{};                 ///< of waiting that make up for one priority; 0: priorities do not age
-    FairShare::Weights share_weights;  ///< of keys; others have 1
+    uint32_t step_tokens = 1;               ///< token budget of a step
+    uint32_t max_running = 1;               ///< sequences at a time; at most step_tokens
+    Duration ageing{};                      ///< of waiting that make up for one priority; 0: priorities do not age
+    FairShare::Weights share_weights = {};  ///< of keys; others have 1
 };
 
 /// What a step does for one sequence: computes tokens [context, context + count).
@@ -62,6 +63,13 @@ struct StepPlan {
     std::vector<SequenceId> preempted;  ///< lost their blocks; they run again later by themselves
 };
 
+/// How a sequence uses the prefix cache.
+struct CacheUse {
+    std::string_view salt;  ///< only sequences of the same salt share blocks
+    bool pin = false;       ///< the prompt's blocks, once computed
+    bool explain = false;   ///< fill ScheduledSequence::miss
+};
+
 /// A sequence as the scheduler keeps it.
 struct ScheduledSequence {
     SequenceId id = 0;
@@ -70,9 +78,15 @@ struct ScheduledSequence {
     FairShare::Key key = 0;
     Rank rank;
     bool running = false;
-    uint32_t computed = 0;  ///< tokens whose slots are filled
-    uint32_t cached = 0;    ///< tokens that the prefix cache gave at the last admission
-    uint32_t charged = 0;   ///< of the tokens, those that the key has been charged for or got from the cache
+    uint32_t computed = 0;                ///< tokens whose slots are filled
+    uint32_t cached = 0;                  ///< tokens that the prefix cache gave at the last admission
+    MissReason miss = MissReason::kNone;  ///< why not more, where it was asked for
+    bool explain = false;
+    uint32_t pin_tokens = 0;       ///< to be pinned when they are computed; 0: none
+    uint32_t published = 0;        ///< blocks of the table, from its beginning, that have been offered to the cache
+    PrefixRoot root = kPlainRoot;  ///< held
+    std::vector<uint64_t> hashes;  ///< of the whole blocks of the tokens
+    uint32_t charged = 0;          ///< of the tokens, those that the key has been charged for or got from the cache
     std::vector<int32_t> tokens;
     std::vector<BlockId> table;
 
@@ -84,9 +98,10 @@ class Scheduler {
   public:
     Scheduler(SchedulerLimits limits, BlockManager& blocks);
 
-    /// Queues a sequence; `tokens` must not be empty, `id` must be new. `key`: whose share it is counted on.
+    /// Queues a sequence; `tokens` must not be empty, `id` must be new. `key`: whose share it is counted on. What
+    /// `cache` points to is not kept.
     void add(SequenceId id, int32_t priority, std::vector<int32_t> tokens, std::string_view key = {},
-             TimePoint arrival = {});
+             TimePoint arrival = {}, CacheUse cache = {});
     /// A second sequence with the same tokens, sharing all blocks. It runs if a place is free, else it waits.
     void fork(SequenceId parent, SequenceId child);
     /// The token that a finished step has sampled.
@@ -102,7 +117,7 @@ class Scheduler {
     const ScheduledSequence& at(SequenceId id) const { return *sequences_.at(id); }
     const SchedulerLimits& limits() const { return limits_; }
     /// Tokens of a waiting sequence that the prefix cache does not have now.
-    size_t uncached(SequenceId id) const;
+    size_t uncached(SequenceId id);
     size_t waiting() const { return queue_.size(); }
     size_t running() const { return running_.size(); }
     /// How many are likely to be admitted before this waiting sequence. O(waiting).
@@ -116,7 +131,12 @@ class Scheduler {
     void start(ScheduledSequence& s);
     /// Gives `s` the blocks for `count` more tokens, preempting from the end of the order. False: `s` was the end.
     bool make_room(ScheduledSequence& s, uint32_t count, StepPlan& plan);
-    bool admit(ScheduledSequence& s);
+    bool admit(ScheduledSequence& s, StepPlan& plan);
+    /// Looks its tokens up in the cache: known_ and, by reference to the text after them, a partial match.
+    std::optional<PartialMatch> look_up(ScheduledSequence& s);
+    MissReason miss_reason(const ScheduledSequence& s, bool shared) const;
+    /// So many of its tokens are computed: offers the blocks that are whole now to the cache.
+    void fill(ScheduledSequence& s, uint32_t computed);
     void preempt(ScheduledSequence& s, StepPlan& plan);
     bool must_copy_last(const ScheduledSequence& s) const;
     StepItem take(ScheduledSequence& s, uint32_t count);
@@ -127,6 +147,7 @@ class Scheduler {
     AdmissionQueue queue_;
     std::unordered_map<SequenceId, std::unique_ptr<ScheduledSequence>> sequences_;
     std::map<Rank, ScheduledSequence*> running_;
+    std::vector<BlockId> known_;  ///< of the sequence that is being admitted; kept for its memory
 };
 
 }  // namespace gantry::engine

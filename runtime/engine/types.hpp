@@ -77,6 +77,9 @@ struct GenerateRequest {
     std::string share_key;                 ///< whose fair share it is counted on (a user, a tenant)
     std::optional<uint32_t> deadline_ms;   ///< from its submission to its end, 1..86400000; too late: an error
     bool report_queue = false;             ///< Queued events while it waits
+    std::string cache_salt;                ///< only requests of the same salt share cached prefixes
+    bool cache_pin = false;                ///< keep the prompt in the prefix cache before others; bounded
+    bool cache_debug = false;              ///< Usage::cache_miss
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };
@@ -109,11 +112,19 @@ struct Finish {
 struct TokenGaps {
     double p50 = 0, p90 = 0, p99 = 0;
 };
+/// Why the prefix cache gave no more of a prompt.
+struct CacheMiss {
+    std::string reason;  ///< "none", "off", "new", "new_salt", "differs", "evicted"
+    uint64_t at = 0;     ///< the first token that it did not have
+    bool operator==(const CacheMiss&) const = default;
+};
+
 /// Once, after every answer has finished.
 struct Usage {
     uint64_t prompt_tokens = 0;
     uint64_t cached_tokens = 0;  ///< of the prompt, found in the prefix cache
     uint64_t completion_tokens = 0;
+    std::optional<CacheMiss> cache_miss = std::nullopt;  ///< where it was asked for
     double queue_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
     double first_token_seconds = 0;  ///< from the request's arrival to its first token; 0 where none came
     TokenGaps gaps;

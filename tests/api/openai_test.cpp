@@ -287,6 +287,20 @@ TEST_F(OpenAiTest, PassesOnWhoAsksHowUrgentlyAndByWhen) {
     EXPECT_FALSE(last().report_queue);
 }
 
+TEST_F(OpenAiTest, SaysWhyTheCacheMissedWhereItIsAsked) {
+    engine::Usage u;
+    u.prompt_tokens = 50;
+    u.cached_tokens = 32;
+    u.cache_miss = engine::CacheMiss{"differs", 32};
+    fleet.scripts.push_back({text("Hi"), finish(), event(u)});
+    const Reply reply = chat(R"("cache_salt":"team","cache_pin":true,"cache_debug":true)");
+    EXPECT_EQ(last().cache_salt, "team");
+    EXPECT_TRUE(last().cache_pin && last().cache_debug);
+    EXPECT_EQ(reply.header("X-Gantry-Cache"), "cached=32; miss=differs; at=32");
+    EXPECT_EQ(reply.json().at("usage").at("prompt_tokens_details"),
+              bj::parse(R"({"cached_tokens":32,"cache_miss":{"reason":"differs","at":32}})"));
+}
+
 TEST_F(OpenAiTest, StreamsThePlaceInTheQueueWhereItIsAsked) {
     fleet.scripts.push_back(
         {event(engine::Queued{2, 1.5}), event(engine::Queued{1, {}}), text("Hi"), finish(), usage(5, 1)});

@@ -55,6 +55,15 @@ void read_scheduling(json::Reader& reader, engine::GenerateRequest& request) {
     }
 }
 
+void read_cache(json::Reader& reader, engine::GenerateRequest& request) {
+    request.cache_salt = reader.string("cache_salt").value_or("");
+    if (request.cache_salt.size() > engine::kMaxShareKey) {
+        reader.fail("cache_salt", fmt::format("must have at most {} bytes", engine::kMaxShareKey));
+    }
+    request.cache_pin = reader.boolean("cache_pin").value_or(false);
+    request.cache_debug = reader.boolean("cache_debug").value_or(false);
+}
+
 }  // namespace
 
 void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& request) {
@@ -73,6 +82,7 @@ void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& requ
     }
     request.n = static_cast<int32_t>(reader.integer("n", 1, kMaxAnswers).value_or(1));
     read_scheduling(reader, request);
+    read_cache(reader, request);
     call.stream = reader.boolean("stream").value_or(false);
     call.timings = reader.boolean("timings").value_or(false);
     if (const bj::object* options = reader.object("stream_options")) {
@@ -89,7 +99,7 @@ void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& requ
     }
     // Known, and without effect on the answer.
     reader.known({"metadata", "store", "service_tier", "request_id", "stream_interval", "prompt_cache_key",
-                  "safety_identifier", "cache_salt", "prediction"});
+                  "safety_identifier", "prediction"});
 }
 
 void refuse_unsupported(json::Reader& reader) {

@@ -28,6 +28,9 @@ void add(engine::Usage& sum, const engine::Usage& part) {
     sum.prompt_tokens += part.prompt_tokens;
     sum.cached_tokens += part.cached_tokens;
     sum.completion_tokens += part.completion_tokens;
+    if (!sum.cache_miss) {
+        sum.cache_miss = part.cache_miss;  // of several prompts, the first's
+    }
     // Several prompts are computed together: of times, the longest counts.
     const auto longest = [](double& most, double one) { most = std::max(most, one); };
     longest(sum.queue_seconds, part.queue_seconds);
@@ -135,6 +138,11 @@ asio::awaitable<Outcome> answer_whole(api::Exchange& exchange, const Call& call,
     exchange.ignored(call.ignored);
     exchange.header("X-Gantry-Timing", timing_header(total));
     end_record(exchange, total);
+    if (total.cache_miss) {
+        exchange.header("X-Gantry-Cache", "cached=" + std::to_string(total.cached_tokens) +
+                                              "; miss=" + total.cache_miss->reason +
+                                              "; at=" + std::to_string(total.cache_miss->at));
+    }
     co_return api::json_response(render_whole(call, head, answers, total));
 }
 

@@ -55,10 +55,14 @@ std::string token_text(const std::string& bytes) {
 }
 
 bj::object usage_object(const engine::Usage& usage) {
+    bj::object details{{"cached_tokens", usage.cached_tokens}};
+    if (usage.cache_miss) {
+        details["cache_miss"] = bj::object{{"reason", usage.cache_miss->reason}, {"at", usage.cache_miss->at}};
+    }
     return bj::object{{"prompt_tokens", usage.prompt_tokens},
                       {"completion_tokens", usage.completion_tokens},
                       {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
-                      {"prompt_tokens_details", bj::object{{"cached_tokens", usage.cached_tokens}}}};
+                      {"prompt_tokens_details", std::move(details)}};
 }
 
 bj::object timings_object(const engine::Usage& usage) {

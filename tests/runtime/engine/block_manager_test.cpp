@@ -169,6 +169,9 @@ TEST(BlockManager, KeepsItsBooksThroughRandomUse) {
                     table.push_back(blocks.publish(parent, *block, std::span(text).subspan(at, 2)));
                     contents[table.back()] = std::vector(text.begin(), text.begin() + static_cast<long>(at) + 2);
                 }
+                if (random() % 4 == 0) {
+                    blocks.pin(table);
+                }
                 tables.push_back(std::move(table));
             } else {
                 const size_t which = random() % tables.size();
@@ -184,6 +187,143 @@ TEST(BlockManager, KeepsItsBooksThroughRandomUse) {
             const auto counts = blocks.counts();
             ASSERT_EQ(counts.free + counts.cached + counts.used, count);
             ASSERT_EQ(blocks.available(), counts.free + counts.cached);
+        }
+    }
+}
+
+TEST(BlockManager, FindsABlockThatBeginsLikeTheText) {
+    BlockManager blocks(8, 4, true);
+    const auto table = fill(blocks, iota(0, 8));
+    const std::vector<int32_t> rest{4, 5, 99};
+    const auto partial = blocks.match_partial(kPlainRoot, table[0], rest);
+    ASSERT_TRUE(partial);
+    EXPECT_EQ(partial->block, table[1]);
+    EXPECT_EQ(partial->tokens, 2u);
+    EXPECT_FALSE(blocks.match_partial(kPlainRoot, table[0], iota(7, 3)));
+    EXPECT_FALSE(blocks.match_partial(kPlainRoot, table[1], rest));
+    EXPECT_EQ(blocks.match_partial(kPlainRoot, std::nullopt, iota(0, 3))->tokens, 3u);
+}
+
+/// As fill(), for a salt.
+std::vector<BlockId> fill_salted(BlockManager& blocks, PrefixRoot root, std::span<const int32_t> tokens) {
+    std::vector<uint64_t> hashes;
+    blocks.extend_hashes(root, tokens, hashes);
+    std::vector<BlockId> table;
+    for (size_t i = 0; i < hashes.size(); ++i) {
+        const auto parent = table.empty() ? std::nullopt : std::optional(table.back());
+        const auto text = tokens.subspan(i * blocks.block_size(), blocks.block_size());
+        table.push_back(blocks.publish(root, parent, *blocks.allocate(), text, hashes[i]));
+    }
+    return table;
+}
+
+size_t matches(const BlockManager& blocks, PrefixRoot root, std::span<const int32_t> tokens) {
+    std::vector<uint64_t> hashes;
+    blocks.extend_hashes(root, tokens, hashes);
+    std::vector<BlockId> found;
+    blocks.match(root, tokens, hashes, found);
+    return found.size();
+}
+
+TEST(BlockManager, KeepsTextsOfDifferentSaltsApartUnderAnyHash) {
+    for (const uint64_t mask : {~uint64_t{0}, uint64_t{3}, uint64_t{0}}) {
+        BlockManager blocks(16, 4, true, mask);
+        const auto text = iota(0, 12);
+        const PrefixRoot one = blocks.acquire_root("one"), two = blocks.acquire_root("two");
+        EXPECT_EQ(blocks.acquire_root("one"), one);
+        const auto table = fill_salted(blocks, one, text);
+        EXPECT_EQ(matches(blocks, two, text), 0u);
+        EXPECT_EQ(matches(blocks, kPlainRoot, text), 0u);
+        EXPECT_FALSE(blocks.match_partial(two, std::nullopt, text));
+        blocks.release(table);
+        blocks.release_root(one);
+        blocks.release_root(one);
+        const PrefixRoot again = blocks.acquire_root("one");
+        EXPECT_EQ(again, one) << "its blocks are cached";
+        if (mask != 0) {
+            EXPECT_GT(matches(blocks, again, text), 0u);
+        }
+        EXPECT_EQ(blocks.audit(), "");
+    }
+}
+
+TEST(BlockManager, ForgetsASaltWithItsLastBlock) {
+    BlockManager blocks(2, 4, true);
+    const PrefixRoot one = blocks.acquire_root("one");
+    blocks.release(fill_salted(blocks, one, iota(0, 8)));
+    blocks.release_root(one);
+    (void)blocks.allocate();
+    (void)blocks.allocate();
+    EXPECT_NE(blocks.acquire_root("one"), one);
+    EXPECT_EQ(blocks.audit(), "");
+}
+
+TEST(BlockManager, EvictsPinnedTextsLast) {
+    BlockManager blocks(8, 4, true);
+    const auto pinned = fill(blocks, iota(0, 8));
+    EXPECT_EQ(blocks.pin(pinned), 2u);
+    blocks.release(pinned);
+    const auto other = fill(blocks, iota(100, 24));
+    blocks.release(other);
+    EXPECT_EQ(blocks.audit(), "");
+    for (int i = 0; i < 6; ++i) {
+        (void)blocks.allocate();
+    }
+    EXPECT_EQ(blocks.match(iota(0, 8), 9).size(), 2u);
+    EXPECT_EQ(blocks.match(iota(100, 24), 9).size(), 0u);
+    (void)blocks.allocate();  // a pin is a wish, not a claim
+    EXPECT_EQ(blocks.match(iota(0, 8), 9).size(), 1u);
+    EXPECT_EQ(blocks.pinned(), 1u);
+    EXPECT_EQ(blocks.audit(), "");
+}
+
+TEST(BlockManager, UnpinsTheOldestTextPastTheLimit) {
+    BlockManager blocks(16, 4, true);  // 4 pins
+    const auto first = fill(blocks, iota(0, 12));
+    const auto second = fill(blocks, iota(100, 12));
+    EXPECT_EQ(blocks.pin(first), 3u);
+    EXPECT_EQ(blocks.pin(first), 3u);
+    EXPECT_EQ(blocks.pinned(), 3u);
+    blocks.release(first);
+    EXPECT_EQ(blocks.pin(second), 3u);
+    EXPECT_EQ(blocks.pinned(), 3u);
+    EXPECT_EQ(blocks.audit(), "");
+    const auto long_text = fill(blocks, iota(200, 32));
+    EXPECT_EQ(blocks.pin(long_text), 4u);
+    EXPECT_EQ(blocks.audit(), "");
+}
+
+TEST(BlockManager, TellsTheEvictedFromTheNew) {
+    BlockManager blocks(2, 4, true);
+    std::vector<uint64_t> hashes, others;
+    blocks.extend_hashes(kPlainRoot, iota(0, 8), hashes);
+    blocks.extend_hashes(kPlainRoot, iota(50, 8), others);
+    blocks.release(fill(blocks, iota(0, 8)));
+    (void)blocks.allocate();
+    EXPECT_EQ(blocks.miss_reason(hashes[1], false), MissReason::kEvicted);
+    EXPECT_EQ(blocks.miss_reason(others[0], false), MissReason::kNew);
+    EXPECT_EQ(blocks.miss_reason(others[0], true), MissReason::kDiffers);
+}
+
+// The index against a map, dense enough that searches run into each other and around the end.
+TEST(HashIndex, FindsWhatAMapFinds) {
+    std::mt19937_64 random(1);
+    for (int round = 0; round < 200; ++round) {
+        HashIndex index(8);
+        std::map<uint64_t, uint32_t> map;
+        for (int i = 0; i < 200; ++i) {
+            const uint64_t hash = random() % 40;
+            if (map.contains(hash) && random() % 2 == 0) {
+                index.erase(hash);
+                map.erase(hash);
+            } else if (map.size() < 8) {
+                EXPECT_EQ(index.insert(hash, static_cast<uint32_t>(i)),
+                          map.emplace(hash, static_cast<uint32_t>(i)).second);
+            }
+            for (uint64_t h = 0; h < 40; ++h) {
+                ASSERT_EQ(index.find(h), map.contains(h) ? std::optional(map[h]) : std::nullopt);
+            }
+            ASSERT_EQ(index.size(), map.size());
         }
     }
 }

@@ -69,6 +69,9 @@ GenerateRequest full_request() {
     r.share_key = "tenant 7";
     r.deadline_ms = 1500;
     r.report_queue = true;
+    r.cache_salt = "s";
+    r.cache_pin = true;
+    r.cache_debug = true;
     return r;
 }
 
@@ -229,12 +232,20 @@ TEST(EventCodec, KeepsFinishUsageAndError) {
         EXPECT_EQ(back.index, 4u);
         EXPECT_EQ(back.reason, reason);
     }
-    const Usage usage{
-        std::numeric_limits<uint64_t>::max(), 2, 3, 0.1, 1e-9, 12345.678901234567, 0.25, {0.01, 0.02, 0.5}};
+    const Usage usage{std::numeric_limits<uint64_t>::max(),
+                      2,
+                      3,
+                      CacheMiss{"evicted", 48},
+                      0.1,
+                      1e-9,
+                      12345.678901234567,
+                      0.25,
+                      {0.01, 0.02, 0.5}};
     const auto back = std::get<Usage>(round_trip(usage));
     EXPECT_EQ(back.prompt_tokens, usage.prompt_tokens);
     EXPECT_EQ(back.cached_tokens, 2u);
     EXPECT_EQ(back.completion_tokens, 3u);
+    EXPECT_EQ(back.cache_miss, usage.cache_miss);
     EXPECT_EQ(back.queue_seconds, usage.queue_seconds);
     EXPECT_EQ(back.prefill_seconds, usage.prefill_seconds);
     EXPECT_EQ(back.decode_seconds, usage.decode_seconds);

@@ -144,6 +144,9 @@ EngineRequest random_request(Dice& dice, const std::string& id, size_t longest_p
         p.deadline_ms = dice.pick(1, 2000);
     }
     p.report_queue = dice.chance(20);
+    p.cache_salt = dice.chance(15) ? "salt" : "";
+    p.cache_pin = dice.chance(15);
+    p.cache_debug = dice.chance(30);
     return request;
 }
 

@@ -136,9 +136,35 @@ TEST(Scheduler, ReusesACachedPrefixButComputesTheLastToken) {
     b.scheduler.add(2, 0, prompt(8));
     b.scheduler.add(3, 0, prompt(10));
     const StepPlan plan = b.step();
-    EXPECT_THAT(shares(plan), ElementsAre(Share{2, 4}, Share{3, 2}));
-    EXPECT_EQ(b.scheduler.at(2).cached, 4u);
+    EXPECT_THAT(shares(plan), ElementsAre(Share{2, 1}, Share{3, 2}));
+    EXPECT_EQ(b.scheduler.at(2).cached, 7u);  // of the second block a copy, whose last token is computed anew
+    EXPECT_EQ(plan.copies.size(), 1u);
     EXPECT_EQ(b.scheduler.at(3).cached, 8u);
+}
+
+TEST(Scheduler, SaysWhyTheCacheGaveNoMore) {
+    Bench b(16, {64, 4});
+    const auto miss = [&](SequenceId id, std::vector<int32_t> tokens, std::string_view salt = {}) {
+        b.scheduler.add(id, 0, std::move(tokens), {}, {}, {salt, false, true});
+        b.step();
+        const auto& s = b.scheduler.at(id);
+        const auto out = std::pair(s.miss, s.cached);
+        b.scheduler.remove(id);
+        return out;
+    };
+    using Miss = std::pair<MissReason, uint32_t>;
+    auto other = prompt(12);
+    other[6] = 7;
+    EXPECT_EQ(miss(1, prompt(12)), Miss(MissReason::kNew, 0));
+    EXPECT_EQ(miss(2, prompt(12)), Miss(MissReason::kNone, 11));
+    EXPECT_EQ(miss(3, other), Miss(MissReason::kDiffers, 6));
+    EXPECT_EQ(miss(4, prompt(20)), Miss(MissReason::kNew, 12));
+    EXPECT_EQ(miss(5, prompt(12), "salt"), Miss(MissReason::kNewSalt, 0));
+    EXPECT_EQ(miss(6, prompt(12), "salt"), Miss(MissReason::kNone, 11));
+    Bench off(16, {64, 4}, false);
+    off.scheduler.add(1, 0, prompt(12), {}, {}, {{}, false, true});
+    off.step();
+    EXPECT_EQ(off.scheduler.at(1).miss, MissReason::kOff);
 }
 
 TEST(Scheduler, AForkSharesBlocksAndCopiesThePartialOneOnce) {
