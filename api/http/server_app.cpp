@@ -1,6 +1,8 @@
 #include "api/http/server_app.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <array>
@@ -96,6 +98,11 @@ fleet::FleetOptions fleet_options(const config::Config& config) {
     options.restart_window = std::chrono::seconds(config.integer("fleet.restart_window_s"));
     options.load_watchdog = std::chrono::seconds(config.integer("fleet.load_timeout_s"));
     options.sandbox = config.boolean("fleet.sandbox");
+    for (const char* name : {"queue_limit", "priority_ageing_s", "swap_mib"}) {
+        options.scheduling[name] = std::to_string(config.integer(std::string("scheduler.") + name));
+    }
+    options.scheduling["share_weights"] = fmt::format("{}", fmt::join(config.list("scheduler.share_weights"), ","));
+    options.scheduling["prefix_cache"] = config.boolean("scheduler.prefix_cache") ? "true" : "false";
     return options;
 }
 

@@ -21,7 +21,8 @@ struct ModelLimits {
     uint32_t max_step_tokens = 0;
     uint32_t max_sequences = 0;
     uint32_t max_logit_rows = 0;
-    uint32_t features = 0;  ///< GANTRY_CAUSAL_LM_*
+    uint32_t features = 0;     ///< GANTRY_CAUSAL_LM_*
+    uint64_t block_bytes = 0;  ///< of one block in host memory; 0: blocks cannot be moved there
 };
 
 /// Used by the engine thread only.
@@ -32,6 +33,9 @@ class CausalModel {
     /// One step; see gantry_batch_t. kInternal means that the model is unusable from now on.
     virtual Status execute(const gantry_batch_t& batch) = 0;
     virtual Status copy_blocks(std::span<const uint32_t> src, std::span<const uint32_t> dst) = 0;
+    /// Moves blocks to and from host memory, block_bytes each; only where block_bytes > 0.
+    virtual Status read_blocks(std::span<const uint32_t> blocks, void* host) = 0;
+    virtual Status write_blocks(std::span<const uint32_t> blocks, const void* host) = 0;
 };
 
 }  // namespace gantry::engine

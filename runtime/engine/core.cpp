@@ -13,6 +13,8 @@
 namespace gantry::engine {
 namespace {
 
+/// Of moving blocks, in bytes a second, until it has been measured: slow memory, so that the first try pays.
+constexpr double kAssumedBandwidth = 2e9;
 /// How often those that wait may hear of it.
 constexpr std::chrono::milliseconds kReportInterval{200};
 
@@ -21,8 +23,9 @@ double seconds(EngineCore::Clock::duration d) { return std::chrono::duration<dou
 SchedulerLimits scheduler_limits(const ModelLimits& model, const EngineOptions& options) {
     const uint32_t tokens =
         options.step_tokens > 0 ? std::min(options.step_tokens, model.max_step_tokens) : model.max_step_tokens;
-    return {tokens, std::min(model.max_sequences, model.max_logit_rows), options.priority_ageing,
-            options.share_weights};
+    const uint64_t swap_blocks = model.block_bytes > 0 ? options.swap_bytes / model.block_bytes : 0;
+    return {tokens, std::min(model.max_sequences, model.max_logit_rows), options.priority_ageing, options.share_weights,
+            static_cast<uint32_t>(std::min<uint64_t>(swap_blocks, UINT32_MAX))};
 }
 
 /// Why a model with such limits cannot be used, if so.
@@ -107,7 +110,8 @@ EngineCore::EngineCore(std::unique_ptr<CausalModel> model, std::shared_ptr<const
       blocks_(block_count_of(limits_), std::max(limits_.block_size, 1u), options_.prefix_cache),
       scheduler_(scheduler_limits(limits_, options_), blocks_),
       batch_(limits_.block_size, limits_.vocab_size),
-      entropy_(fresh_entropy()) {
+      entropy_(fresh_entropy()),
+      swap_(*model_) {
     const uint64_t capacity = uint64_t{blocks_.block_count()} * limits_.block_size;
     context_ = static_cast<uint32_t>(std::min<uint64_t>(limits_.max_context, capacity));
     stats_.blocks_total = blocks_.block_count();
@@ -263,6 +267,10 @@ void EngineCore::note_load(const StepPlan& plan, double seconds) {
     step.admitted = static_cast<uint32_t>(plan.admitted.size());
     step.backlog = scheduler_.waiting() > 0;
     load_.add(step);
+    const double token = load_.first_token_seconds(0, 1).value_or(0);
+    const double block = moved_blocks_ > 0 ? move_seconds_ / static_cast<double>(moved_blocks_)
+                                           : static_cast<double>(limits_.block_bytes) / kAssumedBandwidth;
+    scheduler_.set_costs(token, block);
 }
 
 bool EngineCore::step(Clock::time_point now) {
@@ -318,9 +326,18 @@ void EngineCore::note_admissions(const StepPlan& plan, Clock::time_point now) {
     }
 }
 
-Status EngineCore::run_model(const StepPlan& plan) {
-    if (plan.items.empty()) {
-        return Error{Code::kInternal, "the scheduler found nothing to do though requests are there"};
+Status EngineCore::move_blocks(const StepPlan& plan) {
+    const auto begin = Clock::now();
+    const uint64_t before = moved_blocks_;
+    for (const BlockMove& move : plan.swap_outs) {
+        if (const Status saved = swap_.save(move.id, move.blocks); saved) {
+            ++stats_.swaps_out;
+            moved_blocks_ += move.blocks.size();
+        } else if (saved.error().code == Code::kInternal) {
+            return saved;
+        } else {
+            scheduler_.forget_swap(move.id);
+        }
     }
     if (!plan.copies.empty()) {
         std::vector<uint32_t> from, to;
@@ -330,6 +347,22 @@ Status EngineCore::run_model(const StepPlan& plan) {
         }
         GANTRY_CHECK_OK(model_->copy_blocks(from, to));
     }
+    for (const BlockMove& move : plan.swap_ins) {
+        GANTRY_CHECK_OK(swap_.restore(move.id, move.first, move.blocks));
+        ++stats_.swaps_in;
+        moved_blocks_ += move.blocks.size();
+    }
+    if (moved_blocks_ > before) {
+        move_seconds_ += seconds(Clock::now() - begin);
+    }
+    return ok();
+}
+
+Status EngineCore::run_model(const StepPlan& plan) {
+    if (plan.items.empty()) {
+        return Error{Code::kInternal, "the scheduler found nothing to do though requests are there"};
+    }
+    GANTRY_CHECK_OK(move_blocks(plan));
     const bool deterministic = (limits_.features & GANTRY_CAUSAL_LM_DETERMINISTIC) != 0 &&
                                std::ranges::any_of(plan.items, [&](const StepItem& i) {
                                    return find(i.id)->spec.params.sampling.seed.has_value();
@@ -407,10 +440,15 @@ void EngineCore::note_token(Request& r, Branch& branch) {
     branch.last_token = sampling_since_;
 }
 
+void EngineCore::remove_sequence(SequenceId id) {
+    swap_.drop(id);
+    scheduler_.remove(id);
+}
+
 void EngineCore::end_answer(Request& r, uint32_t index, FinishReason reason) {
     r.outbox.emplace_back(Finish{index, reason});
     if (r.rules.max_tokens > 0 && (index == 0 || r.forked)) {
-        scheduler_.remove(sequence_id(r, index));
+        remove_sequence(sequence_id(r, index));
     }
     if (--r.unfinished > 0) {
         return;
@@ -425,7 +463,7 @@ void EngineCore::end_answer(Request& r, uint32_t index, FinishReason reason) {
 void EngineCore::fail(Request& r, const Error& error) {
     for (uint32_t i = 0; i < (r.forked ? r.branches.size() : 1); ++i) {
         if (!r.branches[i]->answer.finished()) {
-            scheduler_.remove(sequence_id(r, i));
+            remove_sequence(sequence_id(r, i));
         }
     }
     r.outbox.emplace_back(error);

@@ -24,6 +24,7 @@
 #include "runtime/engine/sampler.hpp"
 #include "runtime/engine/scheduler.hpp"
 #include "runtime/engine/sequence.hpp"
+#include "runtime/engine/swap_store.hpp"
 
 namespace gantry::engine {
 
@@ -74,6 +75,8 @@ class EngineCore {
     void end_expired(Clock::time_point now);
     void report_queue(Clock::time_point now);
     void note_load(const StepPlan& plan, double seconds);
+    /// What the plan moves between the model and host memory, and within the model.
+    Status move_blocks(const StepPlan& plan);
     Status run_model(const StepPlan& plan);
     void fail_step(const StepPlan& plan, const Error& error);
     void sample(const StepPlan& plan);
@@ -81,6 +84,7 @@ class EngineCore {
     void fork_answers(Request& request);
     /// Counts a token, of the step whose sampling began at sampling_since_.
     void note_token(Request& request, Branch& branch);
+    void remove_sequence(SequenceId id);
     void end_answer(Request& request, uint32_t index, FinishReason reason);
     void fail(Request& request, const Error& error);
     /// Hands over the request's events; forgets it if it has ended.
@@ -106,6 +110,9 @@ class EngineCore {
     size_t unadmitted_ = 0;
     Deadlines deadlines_;
     LoadEstimate load_;
+    SwapStore swap_;
+    double move_seconds_ = 0;  ///< that moving blocks has taken, for swap_blocks_ blocks
+    uint64_t moved_blocks_ = 0;
     std::set<uint64_t> reporting_;  ///< requests that wait and have asked for their position
     Clock::time_point next_report_ = Clock::time_point::min();
     EngineStats stats_;

@@ -31,8 +31,9 @@ struct EngineOptions {
     bool prefix_cache = true;
     std::chrono::milliseconds priority_ageing{10'000};  ///< of waiting that make up for one priority; 0: never
     FairShare::Weights share_weights;                   ///< of share keys; others have 1
-    std::vector<int32_t> eos_ids;                       ///< the model's end tokens
-    GenerateRequest defaults;                           ///< only `sampling` is read: the publisher's values
+    uint64_t swap_bytes = 0;  ///< host memory for the blocks of preempted sequences, where the plugin can move blocks
+    std::vector<int32_t> eos_ids;  ///< the model's end tokens
+    GenerateRequest defaults;      ///< only `sampling` is read: the publisher's values
     /// Called on the engine thread when all events of a turn (a step, as a rule) have been handed to their sinks, so
     /// that what carries them further can do so once.
     std::function<void()> after_turn;
@@ -42,8 +43,9 @@ struct EngineStats {
     uint64_t waiting = 0, running = 0;
     uint64_t blocks_total = 0, blocks_free = 0, blocks_cached = 0;
     uint64_t requests = 0, finished = 0, cancelled = 0, failed = 0, preemptions = 0, steps = 0;
-    uint64_t refused = 0;  ///< their deadline could not be met; they count as failed, too
-    uint64_t expired = 0;  ///< their deadline has passed; they count as failed, too
+    uint64_t swaps_out = 0, swaps_in = 0;  ///< preemptions that moved the blocks to host memory, and back
+    uint64_t refused = 0;                  ///< their deadline could not be met; they count as failed, too
+    uint64_t expired = 0;                  ///< their deadline has passed; they count as failed, too
     /// Between two admissions while others wait; 0 before it has been measured.
     double seconds_per_admission = 0;
     uint64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;

@@ -76,6 +76,7 @@ void Scheduler::remove(SequenceId id) {
         running_.erase(s.rank);
     } else {
         queue_.erase(entry(s));
+        forget_swap(id);
     }
     shares_.leave(s.key);
     blocks_.release_root(s.root);
@@ -86,6 +87,18 @@ size_t Scheduler::uncached(SequenceId id) {
     ScheduledSequence& s = *sequences_.at(id);
     const auto partial = look_up(s);
     return s.tokens.size() - known_.size() * blocks_.block_size() - (partial ? partial->tokens : 0);
+}
+
+void Scheduler::forget_swap(SequenceId id) {
+    ScheduledSequence& s = *sequences_.at(id);
+    swapped_blocks_ -= blocks_.blocks_for(s.swapped);
+    s.swapped = 0;
+}
+
+bool Scheduler::worth_swapping(const ScheduledSequence& s) const {
+    const uint32_t blocks = blocks_.blocks_for(s.computed);
+    return s.computed > 0 && token_cost_ > 0 && swapped_blocks_ + blocks <= limits_.swap_blocks &&
+           2 * block_cost_ * blocks < token_cost_ * s.computed;
 }
 
 StepItem Scheduler::take(ScheduledSequence& s, uint32_t count) {
@@ -188,6 +201,11 @@ bool Scheduler::admit(ScheduledSequence& s, StepPlan& plan) {
         return false;  // whatever the cache has, one block is needed
     }
     auto partial = look_up(s);
+    const auto known_tokens = static_cast<uint32_t>(known_.size()) * blocks_.block_size();
+    const bool restore = s.swapped > known_tokens;
+    if (restore) {
+        partial.reset();
+    }
     const auto idle = std::ranges::count_if(known_, [&](BlockId b) { return blocks_.references(b) == 0; });
     const size_t fresh = blocks_.blocks_for(s.tokens.size()) - known_.size();
     if (blocks_.available() < fresh + static_cast<size_t>(idle) + running_.size()) {
@@ -212,6 +230,15 @@ bool Scheduler::admit(ScheduledSequence& s, StepPlan& plan) {
         s.computed += partial->tokens;
     }
     s.cached = s.computed;
+    if (s.swapped > 0) {
+        BlockMove move{s.id, s.published, {}};
+        if (restore) {
+            move.blocks.assign(s.table.begin() + s.published, s.table.begin() + blocks_.blocks_for(s.swapped));
+            s.computed = s.swapped;
+        }
+        plan.swap_ins.push_back(std::move(move));
+        forget_swap(s.id);
+    }
     if (s.explain) {
         s.miss = miss_reason(s, partial.has_value());
     }
@@ -225,6 +252,12 @@ bool Scheduler::admit(ScheduledSequence& s, StepPlan& plan) {
 }
 
 void Scheduler::preempt(ScheduledSequence& s, StepPlan& plan) {
+    if (worth_swapping(s)) {
+        s.swapped = s.computed;
+        const uint32_t blocks = blocks_.blocks_for(s.swapped);
+        swapped_blocks_ += blocks;
+        plan.swap_outs.push_back({s.id, 0, {s.table.begin(), s.table.begin() + blocks}});
+    }
     blocks_.release(s.table);
     s.table.clear();
     s.computed = s.published = 0;

@@ -14,8 +14,9 @@
 ///      an admission is not undone by the next step.
 ///
 /// A running sequence that needs a block when there is none takes it from the last one by rank (the newest of the
-/// lowest priority), which goes back to waiting and recomputes later (preemption). So the first by rank always
-/// advances, and everything ends.
+/// lowest priority), which goes back to waiting (preemption). Its blocks are moved to host memory where there is room
+/// and moving them there and back costs less than computing their tokens again, by the costs that set_costs() gave;
+/// else they are given up. So the first by rank always advances, and everything ends.
 ///
 /// A key is charged for what is computed for it, once: a prompt when it is admitted, less what the cache had; an
 /// answer's tokens as they come; nothing for what a preemption makes it compute again.
@@ -42,6 +43,7 @@ struct SchedulerLimits {
     uint32_t max_running = 1;               ///< sequences at a time; at most step_tokens
     Duration ageing{};                      ///< of waiting that make up for one priority; 0: priorities do not age
     FairShare::Weights share_weights = {};  ///< of keys; others have 1
+    uint32_t swap_blocks = 0;               ///< blocks that host memory may hold for preempted sequences
 };
 
 /// What a step does for one sequence: computes tokens [context, context + count).
@@ -56,8 +58,18 @@ struct BlockCopy {
     BlockId from = 0, to = 0;
 };
 
+/// Blocks of one sequence to be moved out of the model, or back into it.
+struct BlockMove {
+    SequenceId id = 0;
+    uint32_t first = 0;  ///< of the sequence's blocks, the number of the first that is moved
+    std::vector<BlockId> blocks;
+};
+
+/// To be done in this order: swap_outs, copies, swap_ins, then the items.
 struct StepPlan {
-    std::vector<BlockCopy> copies;  ///< before anything is computed, in order
+    std::vector<BlockMove> swap_outs;
+    std::vector<BlockCopy> copies;    ///< in order
+    std::vector<BlockMove> swap_ins;  ///< without blocks: what was moved out is not needed any more
     std::vector<StepItem> items;
     std::vector<SequenceId> admitted;   ///< began to run in this step; they are among the items
     std::vector<SequenceId> preempted;  ///< lost their blocks; they run again later by themselves
@@ -82,6 +94,7 @@ struct ScheduledSequence {
     uint32_t cached = 0;                  ///< tokens that the prefix cache gave at the last admission
     MissReason miss = MissReason::kNone;  ///< why not more, where it was asked for
     bool explain = false;
+    uint32_t swapped = 0;          ///< tokens whose blocks host memory holds; 0 while running
     uint32_t pin_tokens = 0;       ///< to be pinned when they are computed; 0: none
     uint32_t published = 0;        ///< blocks of the table, from its beginning, that have been offered to the cache
     PrefixRoot root = kPlainRoot;  ///< held
@@ -109,6 +122,14 @@ class Scheduler {
     /// Ends a sequence, whatever its state, and gives its blocks back.
     void remove(SequenceId id);
 
+    /// What a token's computation and a block's move, one way, cost, in one unit; unknown (0) prefers computing.
+    void set_costs(double token, double block) {
+        token_cost_ = token;
+        block_cost_ = block;
+    }
+    /// A waiting sequence's blocks could not be moved out: it will be computed again.
+    void forget_swap(SequenceId id);
+
     /// Plans a step and assigns its blocks. Empty items mean that there is no sequence at all.
     StepPlan plan(TimePoint now);
     /// The step is done: its slots are filled. Sequences removed since plan() are skipped.
@@ -134,6 +155,7 @@ class Scheduler {
     bool admit(ScheduledSequence& s, StepPlan& plan);
     /// Looks its tokens up in the cache: known_ and, by reference to the text after them, a partial match.
     std::optional<PartialMatch> look_up(ScheduledSequence& s);
+    bool worth_swapping(const ScheduledSequence& s) const;
     MissReason miss_reason(const ScheduledSequence& s, bool shared) const;
     /// So many of its tokens are computed: offers the blocks that are whole now to the cache.
     void fill(ScheduledSequence& s, uint32_t computed);
@@ -147,7 +169,9 @@ class Scheduler {
     AdmissionQueue queue_;
     std::unordered_map<SequenceId, std::unique_ptr<ScheduledSequence>> sequences_;
     std::map<Rank, ScheduledSequence*> running_;
-    std::vector<BlockId> known_;  ///< of the sequence that is being admitted; kept for its memory
+    double token_cost_ = 0, block_cost_ = 0;
+    uint32_t swapped_blocks_ = 0;  ///< in host memory
+    std::vector<BlockId> known_;   ///< of the sequence that is being admitted; kept for its memory
 };
 
 }  // namespace gantry::engine

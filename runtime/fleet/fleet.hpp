@@ -32,7 +32,8 @@ struct LaunchRequest {
     std::optional<uint32_t> context;  ///< tokens; default: the model's, as memory allows
     std::optional<uint32_t> max_sequences;
     std::optional<uint32_t> threads;
-    std::map<std::string, std::string> options;  ///< for the plugin
+    /// For the plugin; those that begin with "scheduler." are for the engine, over FleetOptions::scheduling.
+    std::map<std::string, std::string> options;
 };
 
 enum class State { kResolving, kPlacing, kStarting, kLoading, kWarming, kReady, kStopping, kRestarting, kFailed };
@@ -124,6 +125,7 @@ struct FleetOptions {
     std::chrono::seconds restart_window{600};
     std::chrono::milliseconds load_watchdog{120'000};  ///< without progress
     bool sandbox = true;
+    std::map<std::string, std::string> scheduling;  ///< for every model; see runtime/runner/scheduling.hpp
 };
 
 /// Fleet on this machine's processes.

@@ -29,6 +29,22 @@ namespace json = boost::json;
 using namespace asio::experimental::awaitable_operators;
 namespace {
 
+using Texts = std::map<std::string, std::string>;
+struct SplitOptions {
+    Texts plugin, scheduling;
+};
+
+/// A launch's options: those of the scheduler, whose names lose their prefix, and the rest.
+SplitOptions split_options(const Texts& options) {
+    constexpr std::string_view kPrefix = "scheduler.";
+    SplitOptions out;
+    for (const auto& [name, text] : options) {
+        const bool ours = name.starts_with(kPrefix);
+        (ours ? out.scheduling : out.plugin)[ours ? name.substr(kPrefix.size()) : name] = text;
+    }
+    return out;
+}
+
 constexpr uint32_t kMaxSequences = 16;
 /// As runners take them; assessments have to be made with the same limits.
 constexpr uint32_t kStepTokens = 512;
@@ -288,7 +304,7 @@ class LocalFleet final : public Fleet {
         probe.spec.max_sequences = request.max_sequences.value_or(kMaxSequences);
         probe.spec.max_step_tokens = std::max(kStepTokens, probe.spec.max_sequences);
         probe.spec.max_logit_rows = probe.spec.max_sequences;
-        probe.spec.options = request.options;
+        probe.spec.options = split_options(request.options).plugin;
         const Error cancelled{Code::kCancelled, "the launch was cancelled"};
         if (model.stop_requested()) {
             co_return cancelled;
@@ -333,7 +349,10 @@ class LocalFleet final : public Fleet {
         spec.context = placement.plan.context;
         spec.max_sequences = request.max_sequences.value_or(kMaxSequences);
         spec.memory_bytes = placement.plan.total();
-        spec.options = request.options;
+        SplitOptions split = split_options(request.options);
+        spec.options = std::move(split.plugin);
+        spec.scheduling = std::move(split.scheduling);
+        spec.scheduling.insert(options_.scheduling.begin(), options_.scheduling.end());
         spec.sandbox = options_.sandbox;
         SupervisionOptions supervision;
         supervision.program = options_.program;

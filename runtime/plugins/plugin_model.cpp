@@ -37,6 +37,20 @@ class PluginModel final : public engine::CausalModel {
         return call_plugin("copy_blocks", [&] { return table_->copy_blocks(model_.get(), &list); });
     }
 
+    Status read_blocks(std::span<const uint32_t> blocks, void* host) override {
+        return call_plugin("read_blocks", [&] {
+            return table_->read_blocks(model_.get(), blocks.data(), static_cast<uint32_t>(blocks.size()), host,
+                                       limits_.block_bytes);
+        });
+    }
+
+    Status write_blocks(std::span<const uint32_t> blocks, const void* host) override {
+        return call_plugin("write_blocks", [&] {
+            return table_->write_blocks(model_.get(), blocks.data(), static_cast<uint32_t>(blocks.size()), host,
+                                        limits_.block_bytes);
+        });
+    }
+
   private:
     // Destroyed last to first: the model, then what it reads from, then the backend that made it.
     std::shared_ptr<void> keep_;
@@ -77,6 +91,9 @@ Result<engine::ModelLimits> read_limits(gantry_model_t* model, const gantry_caus
     limits.max_sequences = info.max_sequences;
     limits.max_logit_rows = info.max_logit_rows;
     limits.features = table.features;
+    const bool moves_blocks =
+        GANTRY_HAS(&table, gantry_causal_lm_t, read_blocks) && GANTRY_HAS(&table, gantry_causal_lm_t, write_blocks);
+    limits.block_bytes = moves_blocks && info.block_count > 0 ? info.kv_bytes / info.block_count : 0;
     const std::pair<const char*, uint64_t> required[] = {
         {"vocab_size", limits.vocab_size},           {"block_size", limits.block_size},
         {"block_count", limits.block_count},         {"max_context", limits.max_context},

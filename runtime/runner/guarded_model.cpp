@@ -15,6 +15,12 @@ class GuardedModel final : public engine::CausalModel {
     Status copy_blocks(std::span<const uint32_t> src, std::span<const uint32_t> dst) override {
         return watch(model_->copy_blocks(src, dst));
     }
+    Status read_blocks(std::span<const uint32_t> blocks, void* host) override {
+        return watch(model_->read_blocks(blocks, host));
+    }
+    Status write_blocks(std::span<const uint32_t> blocks, const void* host) override {
+        return watch(model_->write_blocks(blocks, host));
+    }
 
   private:
     Status watch(Status status) {

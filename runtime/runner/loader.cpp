@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "registry/registry.hpp"
+#include "runtime/runner/scheduling.hpp"
 
 namespace gantry::runner {
 namespace json = boost::json;
@@ -91,6 +92,7 @@ Result<plugins::PluginFile> find_plugin(const RunnerSpec& spec) {
 
 Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, const std::atomic<bool>& cancelled) {
     LoadedModel out;
+    GANTRY_CHECK_OK(apply_scheduling(spec.scheduling, out.options));
     status.progress("map", 0, 0);
     GANTRY_TRY(registry::ModelManifest manifest, registry::load_manifest(spec.model_path));
     out.manifest = std::make_shared<const registry::ModelManifest>(std::move(manifest));
@@ -128,7 +130,7 @@ Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, con
 }
 
 engine::EngineOptions engine_options(const LoadedModel& loaded) {
-    engine::EngineOptions options;
+    engine::EngineOptions options = loaded.options;
     const registry::GenerationDefaults& defaults = loaded.manifest->generation;
     options.eos_ids = defaults.eos_token_ids;
     const auto add = [&](std::optional<int32_t> id) {

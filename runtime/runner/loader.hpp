@@ -27,7 +27,8 @@ struct LoadedModel {
     std::shared_ptr<const Prompter> prompter;
     std::unique_ptr<plugins::Backend> backend;
     plugins::MemoryPlan memory;
-    std::string plan;  ///< the plugin's own line
+    std::string plan;               ///< the plugin's own line
+    engine::EngineOptions options;  ///< as the launch wants them
     std::unique_ptr<engine::CausalModel> model;
 };
 
@@ -38,7 +39,7 @@ Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, con
 /// The plugin folder that `spec` names; kNotFound lists what there is.
 Result<plugins::PluginFile> find_plugin(const RunnerSpec& spec);
 
-/// The publisher's end tokens and sampling values.
+/// The launch's options with the publisher's end tokens and sampling values.
 engine::EngineOptions engine_options(const LoadedModel& loaded);
 
 /// The "ready" line.

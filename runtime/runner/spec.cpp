@@ -10,11 +10,31 @@ using plugins::json_bool;
 using plugins::json_number;
 using plugins::json_text;
 
-json::object to_json(const RunnerSpec& spec) {
-    json::object options;
-    for (const auto& [key, value] : spec.options) {
-        options[key] = value;
+namespace {
+
+json::object texts_to_json(const std::map<std::string, std::string>& texts) {
+    json::object out;
+    for (const auto& [key, value] : texts) {
+        out[key] = value;
     }
+    return out;
+}
+
+void read_texts(const json::object& object, std::string_view name, std::map<std::string, std::string>& out) {
+    const json::value* texts = object.if_contains(name);
+    if (texts == nullptr || !texts->is_object()) {
+        return;
+    }
+    for (const auto& [key, text] : texts->get_object()) {
+        if (text.is_string()) {
+            out[std::string(key)] = std::string(text.get_string());
+        }
+    }
+}
+
+}  // namespace
+
+json::object to_json(const RunnerSpec& spec) {
     return {{"uid", spec.uid},
             {"model_path", spec.model_path},
             {"plugin_dirs", json::array(spec.plugin_dirs.begin(), spec.plugin_dirs.end())},
@@ -24,7 +44,8 @@ json::object to_json(const RunnerSpec& spec) {
             {"context", spec.context},
             {"max_sequences", spec.max_sequences},
             {"memory_bytes", spec.memory_bytes},
-            {"options", std::move(options)},
+            {"options", texts_to_json(spec.options)},
+            {"scheduling", texts_to_json(spec.scheduling)},
             {"sandbox", spec.sandbox},
             {"parent_pid", spec.parent_pid}};
 }
@@ -54,13 +75,8 @@ Result<RunnerSpec> spec_from_json(std::string_view line) {
             }
         }
     }
-    if (const json::value* options = object.if_contains("options"); options != nullptr && options->is_object()) {
-        for (const auto& [key, text] : options->get_object()) {
-            if (text.is_string()) {
-                spec.options[std::string(key)] = std::string(text.get_string());
-            }
-        }
-    }
+    read_texts(object, "options", spec.options);
+    read_texts(object, "scheduling", spec.scheduling);
     const std::pair<const char*, const std::string*> required[] = {
         {"model_path", &spec.model_path}, {"engine", &spec.engine}, {"socket", &spec.socket}};
     for (const auto& [name, text] : required) {

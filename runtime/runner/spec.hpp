@@ -22,8 +22,9 @@ struct RunnerSpec {
     uint32_t threads = 1;
     uint32_t context = 0;  ///< tokens; 0: as memory allows
     uint32_t max_sequences = 16;
-    uint64_t memory_bytes = 0;                   ///< what it may take, all in all; 0: no limit
-    std::map<std::string, std::string> options;  ///< for the plugin
+    uint64_t memory_bytes = 0;                      ///< what it may take, all in all; 0: no limit
+    std::map<std::string, std::string> options;     ///< for the plugin
+    std::map<std::string, std::string> scheduling;  ///< see scheduling.hpp
     bool sandbox = true;
     int parent_pid = 0;  ///< whose child it expects to be; 0: anybody's
 };

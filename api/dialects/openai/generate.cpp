@@ -167,7 +167,8 @@ class PromptStream {
             return;
         }
         if (const auto* queued = std::get_if<engine::Queued>(&event)) {
-            return writer_.queued(*queued);
+            out += writer_.queued(*queued);
+            return;
         }
         whole_ = true;
         if (held_) {

@@ -179,8 +179,14 @@ class Schedule {
         options.eos_ids = {testing::kEos};
         options.priority_ageing = std::chrono::milliseconds(dice_.pick(0, 500));
         options.share_weights = {{"k", 2.0}};
+        options.swap_bytes = dice_.chance(60) ? dice_.pick(0, 30) * limits_.block_size * sizeof(int32_t) : 0;
         auto model = std::make_unique<FakeModel>(limits_);
         model_ = model.get();
+        if (dice_.chance(20)) {
+            model_->before_read = [this] {
+                return dice_.chance(70) ? ok() : Status(Error{Code::kOutOfMemory, "no pinned memory"});
+            };
+        }
         if (dice_.chance(15)) {
             model_->before_execute = [this](const gantry_batch_t& batch) -> Status {
                 if (dice_.chance(97)) {
@@ -227,6 +233,7 @@ class Schedule {
         EXPECT_EQ(stats.finished + stats.cancelled + stats.failed, jobs_.size());
         EXPECT_LE(stats.failed, may_fail_ + stats.expired + stats.refused);
         late += stats.expired + stats.refused;
+        swaps += stats.swaps_in;
         preemptions += stats.preemptions;
         cached_tokens += stats.cached_tokens;
         copies += model_->copies;
@@ -236,7 +243,7 @@ class Schedule {
         }
     }
 
-    uint64_t preemptions = 0, cached_tokens = 0, copies = 0, late = 0, reports = 0;
+    uint64_t preemptions = 0, cached_tokens = 0, copies = 0, late = 0, reports = 0, swaps = 0;
 
   private:
     bool pending(uint64_t step) const {
@@ -297,7 +304,7 @@ class Schedule {
 class RandomSchedules : public ::testing::TestWithParam<uint64_t> {};
 
 TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
-    uint64_t preemptions = 0, cached = 0, copies = 0, late = 0, reports = 0;
+    uint64_t preemptions = 0, cached = 0, copies = 0, late = 0, reports = 0, swaps = 0;
     for (uint64_t i = 0; i < 1500; ++i) {
         const uint64_t seed = GetParam() * 1'000'000 + i;
         SCOPED_TRACE("seed " + std::to_string(seed));
@@ -311,6 +318,7 @@ TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
         copies += schedule.copies;
         late += schedule.late;
         reports += schedule.reports;
+        swaps += schedule.swaps;
     }
     // The schedules must have met what they are for.
     EXPECT_GT(preemptions, 500u);
@@ -318,6 +326,7 @@ TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
     EXPECT_GT(copies, 500u);
     EXPECT_GT(late, 20u);
     EXPECT_GT(reports, 20u);
+    EXPECT_GT(swaps, 20u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomSchedules, ::testing::Range<uint64_t>(0, 8));

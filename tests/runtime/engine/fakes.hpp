@@ -102,6 +102,7 @@ class FakeModel : public CausalModel {
     static constexpr int32_t kUnwritten = -77;
 
     explicit FakeModel(ModelLimits limits) : limits_(limits) {
+        limits_.block_bytes = limits.block_size * sizeof(int32_t);
         slots_.assign(limits.block_count * limits.block_size, kUnwritten);
     }
 
@@ -149,7 +150,27 @@ class FakeModel : public CausalModel {
         return ok();
     }
 
+    Status read_blocks(std::span<const uint32_t> blocks, void* host) override {
+        const size_t size = limits_.block_size;
+        auto* out = static_cast<int32_t*>(host);
+        for (const uint32_t block : blocks) {
+            out = std::copy_n(slots_.begin() + static_cast<std::ptrdiff_t>(block * size), size, out);
+        }
+        return before_read ? before_read() : ok();
+    }
+
+    Status write_blocks(std::span<const uint32_t> blocks, const void* host) override {
+        const size_t size = limits_.block_size;
+        const auto* in = static_cast<const int32_t*>(host);
+        for (const uint32_t block : blocks) {
+            std::copy_n(in, size, slots_.begin() + static_cast<std::ptrdiff_t>(block * size));
+            in += size;
+        }
+        return ok();
+    }
+
     std::string complaint;
+    std::function<Status()> before_read;
     std::atomic<uint64_t> executes = 0;
     uint64_t copies = 0;
     std::function<Status(const gantry_batch_t&)> before_execute;

@@ -128,6 +128,49 @@ TEST(Scheduler, PreemptsTheLastInOrderWhenBlocksRunOut) {
     EXPECT_THAT(b.step().admitted, ElementsAre(1, 3));
 }
 
+TEST(Scheduler, MovesThePreemptedOutWhereThatIsCheaperThanComputingAgain) {
+    for (const double block_cost : {0.5, 100.0}) {
+        SchedulerLimits limits{64, 4};
+        limits.swap_blocks = 2;
+        Bench b(5, limits, false);
+        b.scheduler.set_costs(1, block_cost);
+        b.scheduler.add(1, 0, prompt(7));
+        b.scheduler.add(2, 1, prompt(7, 50));
+        b.step();
+        b.step();  // both have 8 tokens in 2 blocks each
+        const auto blocks = b.scheduler.at(1).table;
+        const StepPlan plan = b.step();
+        ASSERT_THAT(plan.preempted, ElementsAre(1));
+        const bool cheap = block_cost < 1;
+        ASSERT_EQ(plan.swap_outs.size(), cheap ? 1u : 0u);
+        b.scheduler.remove(2);
+        const StepPlan again = b.step();
+        EXPECT_THAT(again.admitted, ElementsAre(1));
+        if (cheap) {
+            EXPECT_EQ(plan.swap_outs[0].blocks, blocks);
+            ASSERT_EQ(again.swap_ins.size(), 1u);
+            EXPECT_THAT(again.swap_ins[0].blocks, ElementsAre(b.scheduler.at(1).table[0], b.scheduler.at(1).table[1]));
+            EXPECT_THAT(shares(again), ElementsAre(Share{1, 1}));
+        } else {
+            EXPECT_THAT(shares(again), ElementsAre(Share{1, 9}));
+        }
+    }
+}
+
+TEST(Scheduler, MovesOutNoMoreThanHostMemoryHolds) {
+    SchedulerLimits limits{64, 4};
+    limits.swap_blocks = 1;
+    Bench b(5, limits, false);
+    b.scheduler.set_costs(1, 0);
+    b.scheduler.add(1, 0, prompt(7));
+    b.scheduler.add(2, 1, prompt(7, 50));
+    b.step();
+    b.step();
+    const StepPlan plan = b.step();
+    EXPECT_THAT(plan.preempted, ElementsAre(1));
+    EXPECT_TRUE(plan.swap_outs.empty());
+}
+
 TEST(Scheduler, ReusesACachedPrefixButComputesTheLastToken) {
     Bench b(16, {64, 4});
     b.scheduler.add(1, 0, prompt(8));

@@ -1,0 +1,34 @@
+#pragma once
+
+/// KV blocks of preempted sequences in host memory, until they run again.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/engine/causal_model.hpp"
+
+namespace gantry::engine {
+
+/// Used by the engine thread. How much it may hold is the scheduler's business.
+class SwapStore {
+  public:
+    /// `model` must outlive it and have limits().block_bytes > 0 wherever save() is called.
+    explicit SwapStore(CausalModel& model) : model_(model) {}
+
+    /// Copies a sequence's blocks out of the model, in order. On error nothing is kept.
+    Status save(uint64_t sequence, std::span<const uint32_t> blocks);
+    /// Copies what was saved, from the block `first` on, into `blocks` (none: it is not needed), and forgets it.
+    Status restore(uint64_t sequence, size_t first, std::span<const uint32_t> blocks);
+    void drop(uint64_t sequence) { images_.erase(sequence); }
+
+    size_t sequences() const { return images_.size(); }
+
+  private:
+    CausalModel& model_;
+    std::unordered_map<uint64_t, std::vector<std::byte>> images_;
+};
+
+}  // namespace gantry::engine
