@@ -18,12 +18,12 @@ constexpr uint32_t kWorthLooking = 4;
 }  // namespace
 
 bool TokenMask::none() const {
-    return std::ranges::all_of(words_, [](uint64_t w) { return w == 0; });
+    return std::ranges::all_of(words_, [](uint32_t w) { return w == 0; });
 }
 
 size_t TokenMask::count() const {
     return std::accumulate(words_.begin(), words_.end(), size_t{0},
-                           [](size_t sum, uint64_t w) { return sum + static_cast<size_t>(std::popcount(w)); });
+                           [](size_t sum, uint32_t w) { return sum + static_cast<size_t>(std::popcount(w)); });
 }
 
 TokenTrie::TokenTrie(std::vector<std::string> tokens) : vocab_size_(tokens.size()) {
@@ -91,7 +91,7 @@ std::string_view TokenTrie::token_bytes(int32_t id) const {
     return std::string_view(bytes_).substr(begins_[i], begins_[i + 1] - begins_[i]);
 }
 
-TokenMask TokenTrie::mask(Automaton& automaton, Automaton::State state) const {
+TokenMask TokenTrie::mask(Automaton& automaton, Automaton::State state, size_t max_states) const {
     TokenMask mask(vocab_size_);
     const auto last = static_cast<uint32_t>(nodes_.size() - 1);
     const auto take = [&](uint32_t from, uint32_t to) {
@@ -103,6 +103,9 @@ TokenMask TokenTrie::mask(Automaton& automaton, Automaton::State state) const {
     states[0] = state;
     for (uint32_t i = 1; i < last;) {
         const Node& node = nodes_[i];
+        if (node.depth <= 2 && automaton.state_count() > max_states) {
+            break;
+        }
         const Automaton::State from = states[node.depth - 1u];
         const Automaton::State to = automaton.next(from, node.byte);
         if (to == Automaton::kDead) {

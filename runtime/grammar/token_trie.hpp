@@ -12,20 +12,20 @@
 
 namespace gantry::grammar {
 
-/// One bit a token id, 64 a word, lowest bit first.
+/// One bit a token id, 32 a word, lowest bit first.
 class TokenMask {
   public:
     TokenMask() = default;
-    explicit TokenMask(size_t tokens) : words_((tokens + 63) / 64) {}
+    explicit TokenMask(size_t tokens) : words_((tokens + 31) / 32) {}
 
-    bool test(size_t id) const { return id / 64 < words_.size() && ((words_[id / 64] >> (id % 64)) & 1) != 0; }
-    void set(size_t id) { words_[id / 64] |= uint64_t{1} << (id % 64); }
+    bool test(size_t id) const { return id / 32 < words_.size() && ((words_[id / 32] >> (id % 32)) & 1) != 0; }
+    void set(size_t id) { words_[id / 32] |= uint32_t{1} << (id % 32); }
     bool none() const;
     size_t count() const;
-    std::span<const uint64_t> words() const { return words_; }
+    std::span<const uint32_t> words() const { return words_; }
 
   private:
-    std::vector<uint64_t> words_;
+    std::vector<uint32_t> words_;
 };
 
 /// The byte trie of a vocabulary in preorder arrays. Immutable: any thread may use one concurrently. About 20 bytes a
@@ -41,8 +41,9 @@ class TokenTrie {
     /// Empty for a control token or an unknown id.
     std::string_view token_bytes(int32_t id) const;
 
-    /// The tokens whose bytes lead from `state` to a live state. Makes states as it goes.
-    TokenMask mask(Automaton& automaton, Automaton::State state) const;
+    /// The tokens whose bytes lead from `state` to a live state. Makes states as it goes; gives up, with a part of the
+    /// tokens, when there are more than `max_states`.
+    TokenMask mask(Automaton& automaton, Automaton::State state, size_t max_states = SIZE_MAX) const;
 
   private:
     struct Node {
