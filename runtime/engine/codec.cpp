@@ -4,6 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <initializer_list>
@@ -238,6 +239,44 @@ Status read_sampling(const json::value& v, SamplingParams& s) {
     return in.finish();
 }
 
+struct GrammarKindName {
+    GrammarSpec::Kind kind;
+    std::string_view name;
+};
+constexpr std::array kGrammarKinds{GrammarKindName{GrammarSpec::Kind::kJsonObject, "json_object"},
+                                   GrammarKindName{GrammarSpec::Kind::kJsonSchema, "json_schema"},
+                                   GrammarKindName{GrammarSpec::Kind::kRegex, "regex"},
+                                   GrammarKindName{GrammarSpec::Kind::kChoice, "choice"},
+                                   GrammarKindName{GrammarSpec::Kind::kGrammar, "grammar"},
+                                   GrammarKindName{GrammarSpec::Kind::kStructuralTag, "structural_tag"}};
+
+Status read_grammar(const json::value& v, GrammarSpec& g) {
+    Decoder in(v, "grammar");
+    std::string kind;
+    in.read("kind", kind);
+    in.read("text", g.text);
+    in.read("syntax", g.syntax);
+    in.read("choices", g.choices);
+    in.read("start_after", g.start_after);
+    const auto known = std::ranges::find(kGrammarKinds, kind, &GrammarKindName::name);
+    if (known != kGrammarKinds.end()) {
+        g.kind = known->kind;
+    } else {
+        in.fail(fmt::format("grammar.kind is \"{}\", which is unknown", kind));
+    }
+    return in.finish();
+}
+
+json::object grammar_json(const GrammarSpec& g) {
+    json::object out;
+    out["kind"] = std::ranges::find(kGrammarKinds, g.kind, &GrammarKindName::kind)->name;
+    out["text"] = g.text;
+    out["syntax"] = g.syntax;
+    out["choices"] = json::value_from(g.choices);
+    out["start_after"] = g.start_after;
+    return out;
+}
+
 template <class T>
 void put(json::object& out, std::string_view key, const std::optional<T>& value) {
     if (value) {
@@ -323,6 +362,9 @@ json::object to_json(const GenerateRequest& r) {
     }
     out["cache_pin"] = r.cache_pin;
     out["cache_debug"] = r.cache_debug;
+    if (r.grammar) {
+        out["grammar"] = grammar_json(*r.grammar);
+    }
     return out;
 }
 
@@ -351,10 +393,14 @@ Result<GenerateRequest> generate_request_from_json(const json::value& value) {
     in.read("cache_salt", r.cache_salt);
     in.read("cache_pin", r.cache_pin);
     in.read("cache_debug", r.cache_debug);
+    const json::value* const grammar = in.find("grammar");
     GANTRY_CHECK_OK(in.finish());
     GANTRY_CHECK_OK(read_input(*input, r));
     if (sampling != nullptr) {
         GANTRY_CHECK_OK(read_sampling(*sampling, r.sampling));
+    }
+    if (grammar != nullptr) {
+        GANTRY_CHECK_OK(read_grammar(*grammar, r.grammar.emplace()));
     }
     GANTRY_CHECK_OK(check_ranges(r));
     return r;

@@ -62,6 +62,7 @@ struct EngineCore::Branch {
     Answer answer;
     TokenHistory history;
     std::optional<Clock::time_point> last_token = std::nullopt;
+    std::unique_ptr<TokenConstraint> constraint = nullptr;  ///< none: any text
 };
 
 struct EngineCore::Request {
@@ -175,7 +176,9 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
     TokenHistory history(r.config, *tokenizer_);
     history.add_prompt(spec.prompt);
     for (uint32_t i = 0; i < r.unfinished; ++i) {
-        r.branches.push_back(std::make_unique<Branch>(Branch{Answer(i, r.rules, tokenizer_, lead), history}));
+        r.branches.push_back(
+            std::make_unique<Branch>(Branch{Answer(i, r.rules, tokenizer_, lead), history, std::nullopt,
+                                            spec.constraint ? spec.constraint() : nullptr}));
     }
     r.spec = std::move(spec);
     arrival_of_.emplace(r.spec.id, r.arrival);
@@ -411,16 +414,62 @@ void EngineCore::fork_answers(Request& r) {
 }
 
 void EngineCore::sample_one(Request& r, uint32_t index, std::span<float> row) {
-    auto& [answer, history, last_token] = *r.branches[index];
-    auto token = sampler_.sample(row, r.config, {history, answer.forbidden(), {index, answer.tokens()}});
+    Branch& branch = *r.branches[index];
+    std::span<const uint32_t> allowed;
+    if (branch.constraint) {
+        const auto found = tokens_to_draw(*branch.constraint, r.rules.ids, branch.answer.forbidden().empty(),
+                                          limits_.vocab_size, allowed_);
+        if (!found) {
+            fail(r, found.error());
+            return;
+        }
+        if (found->empty()) {
+            branch.answer.complete();
+            finish_if_done(r, index);
+            return;
+        }
+        allowed = *found;
+    }
+    auto token = sampler_.sample(row, r.config,
+                                 {branch.history, branch.answer.forbidden(), {index, branch.answer.tokens()}, allowed});
     if (!token) {
         fail(r, token.error());
         return;
     }
-    history.accept(*token, r.config);
-    note_token(r, *r.branches[index]);
-    scheduler_.append(sequence_id(r, index), token->id);
-    answer.push(std::move(*token));
+    take_token(r, index, std::move(*token));
+    if (branch.constraint && !r.rules.logprobs && !r.ended && !branch.answer.finished()) {
+        for (const int32_t id : branch.constraint->forced()) {  // those with logprobs need their logits
+            if (r.ended || branch.answer.finished()) {
+                break;
+            }
+            take_token(r, index, {id, 0, {}, r.config.mirostat_tau});  // neither surprise nor lack of it
+        }
+    }
+    finish_if_done(r, index);
+}
+
+void EngineCore::take_token(Request& r, uint32_t index, SampledToken token) {
+    Branch& branch = *r.branches[index];
+    const int32_t id = token.id;
+    branch.history.accept(token, r.config);
+    note_token(r, branch);
+    scheduler_.append(sequence_id(r, index), id);
+    branch.answer.push(std::move(token));
+    if (!branch.constraint || branch.answer.finished()) {
+        return;
+    }
+    if (const auto status = branch.constraint->accept(id); !status) {
+        fail(r, status.error());
+    } else if (branch.constraint->must_end()) {
+        branch.answer.complete();
+    }
+}
+
+void EngineCore::finish_if_done(Request& r, uint32_t index) {
+    if (r.ended) {
+        return;
+    }
+    Answer& answer = r.branches[index]->answer;
     if (auto delta = answer.take_delta()) {
         r.outbox.emplace_back(std::move(*delta));
     }

@@ -81,6 +81,9 @@ class EngineCore {
     void fail_step(const StepPlan& plan, const Error& error);
     void sample(const StepPlan& plan);
     void sample_one(Request& request, uint32_t index, std::span<float> row);
+    /// Adds a token, sampled or forced, to an unfinished answer.
+    void take_token(Request& request, uint32_t index, SampledToken token);
+    void finish_if_done(Request& request, uint32_t index);
     void fork_answers(Request& request);
     /// Counts a token, of the step whose sampling began at sampling_since_.
     void note_token(Request& request, Branch& branch);
@@ -102,6 +105,7 @@ class EngineCore {
     Scheduler scheduler_;
     BatchBuilder batch_;
     Sampler sampler_;
+    std::vector<uint32_t> allowed_;  ///< scratch: the tokens that a constraint allows
     uint64_t entropy_;
     uint64_t last_arrival_ = 0;
     std::map<uint64_t, std::unique_ptr<Request>> requests_;  ///< by arrival

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/engine/causal_model.hpp"
+#include "runtime/engine/constraint.hpp"
 #include "runtime/engine/fair_share.hpp"
 #include "runtime/engine/types.hpp"
 #include "runtime/text/tokenizer.hpp"
@@ -23,6 +24,8 @@ struct EngineRequest {
     std::vector<int32_t> prompt;
     GenerateRequest params;  ///< `input` is ignored
     std::string echo_text;   ///< put before the answer, where echo was asked for
+    /// Made of params.grammar by whoever knows grammars; none: any text.
+    TokenConstraintFactory constraint;
 };
 
 struct EngineOptions {

@@ -121,6 +121,20 @@ Status check_sampling(const SamplingParams& s) {
     return ok();
 }
 
+constexpr size_t kMaxGrammarBytes = size_t{1} << 20;
+constexpr size_t kMaxMarkerBytes = 256;
+
+Status check_grammar(const GrammarSpec& g) {
+    if (g.text.size() > kMaxGrammarBytes) {
+        return out_of_range("the length of grammar.text", g.text.size(), fmt::format("at most {}", kMaxGrammarBytes));
+    }
+    if (g.start_after.size() > kMaxMarkerBytes) {
+        return out_of_range("the length of grammar.start_after", g.start_after.size(),
+                            fmt::format("at most {}", kMaxMarkerBytes));
+    }
+    return ok();
+}
+
 }  // namespace
 
 Status check_ranges(const GenerateRequest& r) {
@@ -147,6 +161,9 @@ Status check_ranges(const GenerateRequest& r) {
     }
     if (r.deadline_ms && (*r.deadline_ms == 0 || *r.deadline_ms > kMaxDeadlineMs)) {
         return out_of_range("deadline_ms", *r.deadline_ms, fmt::format("from 1 to {}", kMaxDeadlineMs));
+    }
+    if (r.grammar) {
+        GANTRY_CHECK_OK(check_grammar(*r.grammar));
     }
     for (size_t i = 0; i < r.stop.size(); ++i) {
         if (r.stop[i].empty() || !is_valid_utf8(r.stop[i])) {

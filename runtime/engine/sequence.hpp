@@ -44,6 +44,8 @@ class Answer {
     uint32_t index() const { return index_; }
     uint32_t tokens() const { return count_; }
     std::optional<FinishReason> finished() const { return finish_; }
+    /// Ends an unfinished answer because it is complete.
+    void complete() { end(FinishReason::kStop); }
     /// The end tokens that must not be drawn next, because min_tokens has not been reached.
     std::span<const int32_t> forbidden() const;
 

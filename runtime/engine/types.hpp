@@ -60,6 +60,17 @@ struct SamplingParams {
     std::optional<std::vector<int32_t>> allowed_token_ids;          ///< set: no other token is drawn; not empty
 };
 
+/// What the answer's text must look like (structured output).
+struct GrammarSpec {
+    enum class Kind { kJsonObject, kJsonSchema, kRegex, kChoice, kGrammar, kStructuralTag };
+    Kind kind = Kind::kJsonObject;
+    std::string text;                  ///< the schema's or tags' JSON text, the pattern, or the grammar
+    std::string syntax;                ///< of a grammar: "gbnf", "ebnf" or "lark"; empty: told from the text
+    std::vector<std::string> choices;  ///< of kChoice
+    std::string start_after;           ///< the form holds for what comes behind this text; empty: from the beginning
+    bool operator==(const GrammarSpec&) const = default;
+};
+
 struct GenerateRequest {
     std::string id;  ///< unique in the runner; the front makes it
     std::variant<TextInput, TokenInput, ChatInput> input;
@@ -80,6 +91,7 @@ struct GenerateRequest {
     std::string cache_salt;                ///< only requests of the same salt share cached prefixes
     bool cache_pin = false;                ///< keep the prompt in the prefix cache before others; bounded
     bool cache_debug = false;              ///< Usage::cache_miss
+    std::optional<GrammarSpec> grammar;    ///< unset: any text
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };

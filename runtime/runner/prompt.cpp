@@ -25,7 +25,10 @@ std::optional<text::ChatTemplate> compile(const std::string& source, std::option
 }  // namespace
 
 Prompter::Prompter(const registry::ModelManifest& manifest, std::shared_ptr<const text::Tokenizer> tokenizer)
-    : tokenizer_(std::move(tokenizer)), bos_token_(manifest.bos_token), eos_token_(manifest.eos_token) {
+    : tokenizer_(std::move(tokenizer)),
+      bos_token_(manifest.bos_token),
+      eos_token_(manifest.eos_token),
+      grammars_(std::make_shared<Grammars>(tokenizer_)) {
     template_ = compile(manifest.chat_template, chat_error_);
     if (const auto found = manifest.chat_templates.find("tool_use"); found != manifest.chat_templates.end()) {
         std::optional<Error> ignored;
@@ -116,6 +119,9 @@ Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request)
     }
     if (request.echo) {
         out.echo_text = std::move(prompt_text);
+    }
+    if (request.grammar) {
+        GANTRY_TRY(out.constraint, grammars_->compile(*request.grammar));
     }
     request.input = engine::TokenInput{};
     out.params = std::move(request);

@@ -12,12 +12,13 @@
 #include "base/result.hpp"
 #include "registry/manifest.hpp"
 #include "runtime/engine/engine.hpp"
+#include "runtime/runner/grammars.hpp"
 #include "runtime/text/chat_template.hpp"
 #include "runtime/text/tokenizer.hpp"
 
 namespace gantry::runner {
 
-/// A model's tokenizer and templates. Immutable after create: any thread.
+/// A model's tokenizer, templates and compiled grammars. Any thread.
 class Prompter {
   public:
     /// A template that does not compile, or refuses a plain "Hello", is no reason to refuse the model: chats get the
@@ -28,7 +29,8 @@ class Prompter {
     const std::optional<Error>& chat_error() const { return chat_error_; }
     const text::Tokenizer& tokenizer() const { return *tokenizer_; }
 
-    /// Tokenises, and for a chat renders first. Errors are the client's (kInvalidArgument) or chat_error().
+    /// Tokenises, and for a chat renders first; compiles the grammar, which may take long. Errors are the client's
+    /// (kInvalidArgument) or chat_error().
     Result<engine::EngineRequest> prepare(engine::GenerateRequest request) const;
 
     /// The chat as the model sees it.
@@ -44,6 +46,7 @@ class Prompter {
 
     std::shared_ptr<const text::Tokenizer> tokenizer_;
     std::string bos_token_, eos_token_;
+    std::shared_ptr<Grammars> grammars_;
     std::optional<text::ChatTemplate> template_, tool_template_;
     std::optional<Error> chat_error_;
 };

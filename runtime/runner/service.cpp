@@ -177,7 +177,7 @@ asio::awaitable<Status> Service::generate(const http::Request& request, http::Re
 }
 
 asio::awaitable<Result<engine::EngineRequest>> Service::prepare(engine::GenerateRequest request) {
-    if (text_bytes(request) <= kShortText) {
+    if (text_bytes(request) <= kShortText && !request.grammar) {
         co_return prompter_->prepare(std::move(request));
     }
     // Everything that the other thread touches is its own or immutable: this coroutine may be gone before it ends.

@@ -389,9 +389,15 @@ TEST_F(OpenAiTest, BadValuesAreRefusedByName) {
              Row{R"("stream":"yes")", "stream"},
              Row{R"("stream_options":{"include_usage":1})", "stream_options.include_usage"},
              Row{R"("chat_template_kwargs":"{")", "chat_template_kwargs"},
-             Row{R"("response_format":{"type":"json_schema","json_schema":{}})", "response_format"},
-             Row{R"("response_format":{"type":"json_object"})", "response_format"},
-             Row{R"("guided_regex":"a")", "guided_regex"},
+             Row{R"("response_format":{"type":"json_schema","json_schema":{}})", "response_format.json_schema.schema"},
+             Row{R"("response_format":{"type":"json_schema"})", "response_format.json_schema"},
+             Row{R"("response_format":{"type":"xml"})", "response_format.type"},
+             Row{R"("response_format":{"type":"grammar"})", "response_format.grammar"},
+             Row{R"("guided_regex":7)", "guided_regex"},
+             Row{R"("guided_regex":"a","guided_choice":["a"])", "guided_choice"},
+             Row{R"("response_format":{"type":"json_object"},"structured_outputs":{"regex":"a"})",
+                 "structured_outputs.regex"},
+             Row{R"("structured_outputs":{"choice":[1]})", "structured_outputs.choice[0]"},
              Row{R"("functions":[])", "functions"},
              Row{R"("modalities":["text","audio"])", "modalities"},
              Row{R"("echo":true)", "echo"},
@@ -404,6 +410,37 @@ TEST_F(OpenAiTest, BadValuesAreRefusedByName) {
     }
     EXPECT_TRUE(fleet.requests.empty());
     EXPECT_EQ(chat(R"("response_format":{"type":"text"},"modalities":["text"],"functions":null)").status, 200);
+}
+
+TEST_F(OpenAiTest, TheFormOfTheAnswerReachesTheEngine) {
+    using Kind = engine::GrammarSpec::Kind;
+    struct Row {
+        const char* field;
+        engine::GrammarSpec wanted;
+    };
+    for (
+        const Row& row : {
+            Row{R"("response_format":{"type":"json_object"})", {Kind::kJsonObject, "", "", {}, ""}},
+            Row{R"("response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"a":1}}})",
+                {Kind::kJsonSchema, R"({"a":1})", "", {}, ""}},
+            Row{R"("response_format":{"type":"grammar","grammar":"start: A","syntax":"lark","start_after":"</think>"})",
+                {Kind::kGrammar, "start: A", "lark", {}, "</think>"}},
+            Row{R"("response_format":{"type":"structural_tag","structures":[],"triggers":[]})",
+                {Kind::kStructuralTag, R"({"type":"structural_tag","structures":[],"triggers":[]})", "", {}, ""}},
+            Row{R"("guided_json":{"b":2})", {Kind::kJsonSchema, R"({"b":2})", "", {}, ""}},
+            Row{R"("guided_json":"{}")", {Kind::kJsonSchema, "{}", "", {}, ""}},
+            Row{R"("guided_regex":"a+")", {Kind::kRegex, "a+", "", {}, ""}},
+            Row{R"("guided_choice":["x","y"])", {Kind::kChoice, "", "", {"x", "y"}, ""}},
+            Row{R"("guided_grammar":"root ::= \"a\"")", {Kind::kGrammar, "root ::= \"a\"", "", {}, ""}},
+            Row{R"("structured_outputs":{"regex":"b","start_after":"."})", {Kind::kRegex, "b", "", {}, "."}},
+        }) {
+        ASSERT_EQ(chat(row.field).status, 200) << row.field;
+        const auto& got = fleet.requests.back().grammar;
+        ASSERT_TRUE(got) << row.field;
+        EXPECT_EQ(*got, row.wanted) << row.field;
+    }
+    ASSERT_EQ(chat(R"("temperature":0)").status, 200);
+    EXPECT_FALSE(fleet.requests.back().grammar);
 }
 
 TEST_F(OpenAiTest, BadMessagesAreRefusedByPath) {

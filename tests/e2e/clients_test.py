@@ -4,6 +4,8 @@ Under pytest a server of its own is started. With a base URL it talks to that on
 
     python clients_test.py http://127.0.0.1:9997 [MODEL]
 """
+import json
+import re
 import sys
 
 import openai
@@ -187,7 +189,7 @@ def test_openai_errors_have_their_classes(client, launched):
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("nope")
     for arguments, param in [(dict(temperature=9), "temperature"), (dict(max_tokens=0), "max_tokens"),
-                             (dict(response_format={"type": "json_object"}), "response_format"),
+                             (dict(response_format={"type": "xml"}), "response_format.type"),
                              (dict(messages=[{"role": "user", "content": [
                                  {"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]}]),
                               "messages[0].content[0]")]:
@@ -202,6 +204,33 @@ def test_openai_errors_have_their_classes(client, launched):
     large = openai.OpenAI(base_url=client.base_url, api_key="none", max_retries=0)
     with pytest.raises(openai.APIError):
         large.chat.completions.create(model=launched, messages=[{"role": "user", "content": "a" * 40_000_000}])
+
+
+def test_openai_answers_have_the_form_asked_for(client, launched):
+    def chat(seed, **arguments):
+        answer = client.chat.completions.create(model=launched, messages=HELLO, seed=seed, max_tokens=200, temperature=1.5,
+                                                **arguments).choices[0]
+        return answer.message.content, answer.finish_reason
+
+    for seed in range(3):
+        assert chat(seed, extra_body={"guided_choice": ["yes", "no"]}) in [("yes", "stop"), ("no", "stop")]
+        text, reason = chat(seed, extra_body={"guided_regex": r"[a-f]{3}-\d{2}"})
+        assert reason == "stop" and re.fullmatch(r"[a-f]{3}-\d{2}", text)
+        text, reason = chat(seed, extra_body={"guided_grammar": 'root ::= "(" root ")" | "x"{2}'})
+        assert reason == "length" or re.fullmatch(r"\(*xx\)*", text)
+        text, reason = chat(seed, extra_body={"response_format": {"type": "grammar", "syntax": "lark",
+                                                                  "grammar": 'start: "a" ~ 2..3 ("," INT)?\n%import common.INT'}})
+        assert reason == "length" or re.fullmatch(r"aa?a(,\d+)?", text)
+        text, reason = chat(seed, response_format={"type": "json_object"})
+        assert reason == "length" or isinstance(json.loads(text), dict)
+        pieces = client.chat.completions.create(model=launched, messages=HELLO, stream=True, seed=seed, max_tokens=50,
+                                                extra_body={"structured_outputs": {"regex": "(ab|cd){4}"}})
+        assert re.fullmatch("(ab|cd){4}", "".join(p.choices[0].delta.content or "" for p in pieces if p.choices))
+    for body, part in [({"guided_regex": "a(?=b)"}, "look-around"), ({"guided_grammar": "root ::= x"}, "line 1, column 10"),
+                       ({"guided_choice": []}, "empty"), ({"response_format": {"type": "structural_tag"}}, "triggers")]:
+        with pytest.raises(openai.BadRequestError) as error:
+            chat(0, extra_body=body)
+        assert part in str(error.value)
 
 
 def test_openai_stream_can_be_left(client, launched):

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "api/dialects/openai/grammar_fields.hpp"
 #include "api/dialects/openai/sampling_fields.hpp"
 #include "runtime/engine/request_checks.hpp"
 
@@ -97,25 +98,14 @@ void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& requ
             call.ignored.push_back("stream_options." + name);
         }
     }
+    read_grammar(reader, request);
     // Known, and without effect on the answer.
     reader.known({"metadata", "store", "service_tier", "request_id", "stream_interval", "prompt_cache_key",
                   "safety_identifier", "prediction"});
 }
 
 void refuse_unsupported(json::Reader& reader) {
-    if (const bj::object* format = reader.object("response_format")) {
-        json::Reader inner(*format, "response_format");
-        const std::string type = inner.required_string("type");
-        if (!inner.status()) {
-            reader.fail_at(inner.failed_path(), inner.status().error());
-        } else if (type != "text") {
-            reader.fail("response_format",
-                        fmt::format("\"{}\" is not supported by this version; only \"text\" is", type),
-                        "ask for JSON in the prompt and check the answer");
-        }
-    }
-    for (const char* name : {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_json_object",
-                             "structured_outputs", "functions", "web_search_options", "lora_name", "audio"}) {
+    for (const char* name : {"functions", "web_search_options", "lora_name", "audio"}) {
         if (reader.any(name)) {
             reader.fail(name, "is not supported by this version, and would change the answer", "leave it out");
         }

@@ -65,6 +65,7 @@ GenerateRequest full_request() {
     r.top_logprobs = 5;
     r.n = 4;
     r.priority = -2;
+    r.grammar = GrammarSpec{GrammarSpec::Kind::kGrammar, "root ::= \"\xC3\xA9\"", "gbnf", {"a", "b"}, "</think>"};
     r.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     r.share_key = "tenant 7";
     r.deadline_ms = 1500;

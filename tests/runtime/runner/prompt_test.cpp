@@ -108,6 +108,21 @@ TEST_F(PrompterTest, RendersForPeopleWhoDebugTemplates) {
     EXPECT_THAT(p.render_debug(body).error().message, HasSubstr("no"));
 }
 
+TEST_F(PrompterTest, CompilesTheFormOfTheAnswer) {
+    const Prompter p = prompter();
+    engine::GenerateRequest request;
+    request.input = engine::TextInput{"abc", true};
+    EXPECT_FALSE(p.prepare(request)->constraint);
+    request.grammar = engine::GrammarSpec{engine::GrammarSpec::Kind::kRegex, "yes|no", "", {}, ""};
+    const auto prepared = p.prepare(request);
+    ASSERT_TRUE(prepared);
+    const auto constraint = prepared->constraint();
+    EXPECT_FALSE(constraint->can_end());
+    EXPECT_TRUE(constraint->accept(tokenizer_->encode("no", {false, false}).front()));
+    request.grammar->text = "yes|(no";
+    EXPECT_THAT(p.prepare(request).error().message, HasSubstr("character 5"));
+}
+
 TEST(TextBytes, CountsWhatIsToBeTokenised) {
     engine::GenerateRequest request;
     request.input = engine::TextInput{"12345", true};
