@@ -1,5 +1,7 @@
 #include "runtime/engine/batch_builder.hpp"
 
+#include <algorithm>
+
 namespace gantry::engine {
 
 const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler& scheduler, bool deterministic) {
@@ -12,15 +14,18 @@ const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler&
     for (const StepItem& item : plan.items) {
         const ScheduledSequence& s = scheduler.at(item.id);
         const size_t end = size_t{item.context} + item.count;
-        const size_t blocks = (end + block_size_ - 1) / block_size_;
+        const size_t blocks = (end + item.draft.size() + block_size_ - 1) / block_size_;
         token_ids_.insert(token_ids_.end(), s.tokens.begin() + item.context,
                           s.tokens.begin() + static_cast<std::ptrdiff_t>(end));
+        token_ids_.insert(token_ids_.end(), item.draft.tokens.begin(), item.draft.tokens.end());
         block_ids_.insert(block_ids_.end(), s.table.begin(), s.table.begin() + static_cast<std::ptrdiff_t>(blocks));
         token_begin_.push_back(static_cast<uint32_t>(token_ids_.size()));
         block_begin_.push_back(static_cast<uint32_t>(block_ids_.size()));
         context_len_.push_back(item.context);
         if (item.samples) {
-            logit_rows_.push_back(token_begin_.back() - 1);
+            for (size_t back = item.draft.size() + 1; back > 0; --back) {
+                logit_rows_.push_back(token_begin_.back() - static_cast<uint32_t>(back));
+            }
         }
     }
     if (logits_.size() < logit_rows_.size() * vocab_size_) {
@@ -39,7 +44,28 @@ const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler&
     batch_.logit_rows = logit_rows_.data();
     batch_.logits = logits_.data();
     batch_.flags = deterministic ? uint32_t{GANTRY_BATCH_DETERMINISTIC} : 0u;
+    if (!std::ranges::all_of(plan.items, [](const StepItem& item) { return item.draft.is_chain(); })) {
+        add_tree(plan);
+    }
     return batch_;
+}
+
+void BatchBuilder::add_tree(const StepPlan& plan) {
+    tree_parent_.clear();
+    positions_.clear();
+    for (const StepItem& item : plan.items) {
+        for (uint32_t t = 0; t < item.count; ++t) {
+            tree_parent_.push_back(static_cast<int32_t>(t) - 1);
+            positions_.push_back(item.context + t);
+        }
+        const uint32_t root = item.count - 1;
+        for (size_t node = 0; node < item.draft.size(); ++node) {
+            tree_parent_.push_back(item.draft.parents[node] + static_cast<int32_t>(item.count));
+            positions_.push_back(item.context + root + item.draft.depth(node));
+        }
+    }
+    batch_.tree_parent = tree_parent_.data();
+    batch_.positions = positions_.data();
 }
 
 }  // namespace gantry::engine

@@ -20,13 +20,19 @@ class BatchBuilder {
     /// The batch for a plan with at least one item. It points into this object: valid until the next call.
     const gantry_batch_t& build(const StepPlan& plan, const Scheduler& scheduler, bool deterministic);
 
-    /// Logits of the i-th item that samples, after the model has run.
+    /// The i-th row of logits, after the model has run. In the order of the items, those that sample have one row, and
+    /// then one for each token of their draft.
     std::span<float> logits(size_t i) { return {logits_.data() + i * vocab_size_, vocab_size_}; }
 
   private:
     uint32_t block_size_;
     uint32_t vocab_size_;
     std::vector<int32_t> token_ids_;
+    /// Positions and parents of all tokens, which a draft with branches needs.
+    void add_tree(const StepPlan& plan);
+
+    std::vector<int32_t> tree_parent_;
+    std::vector<uint32_t> positions_;
     std::vector<uint32_t> token_begin_, context_len_, block_begin_, block_ids_, logit_rows_;
     std::vector<float> logits_;
     gantry_batch_t batch_{};

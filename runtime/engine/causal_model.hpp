@@ -36,6 +36,10 @@ class CausalModel {
     /// Moves blocks to and from host memory, block_bytes each; only where block_bytes > 0.
     virtual Status read_blocks(std::span<const uint32_t> blocks, void* host) = 0;
     virtual Status write_blocks(std::span<const uint32_t> blocks, const void* host) = 0;
+    /// Copies single slots, in order. Models with GANTRY_CAUSAL_LM_TREE have it.
+    virtual Status copy_slots(std::span<const uint32_t> /*src*/, std::span<const uint32_t> /*dst*/) {
+        return Error{Code::kUnimplemented, "the model cannot copy single slots"};
+    }
 };
 
 }  // namespace gantry::engine

@@ -78,6 +78,7 @@ struct EngineCore::Request {
     uint64_t cached_tokens = 0;
     std::optional<CacheMiss> cache_miss;
     uint64_t completion_tokens = 0;
+    uint64_t accepted_tokens = 0, rejected_tokens = 0;  ///< of those drafted
     Clock::time_point submitted;
     std::optional<Clock::time_point> deadline;
     uint64_t reported_position = 0;
@@ -111,6 +112,10 @@ EngineCore::EngineCore(std::unique_ptr<CausalModel> model, std::shared_ptr<const
       blocks_(block_count_of(limits_), std::max(limits_.block_size, 1u), options_.prefix_cache),
       scheduler_(scheduler_limits(limits_, options_), blocks_),
       batch_(limits_.block_size, limits_.vocab_size),
+      drafters_(options_.drafter),
+      speculation_(limits_,
+                   {scheduler_limits(limits_, options_).step_tokens, options_.draft_tokens, options_.draft_adaptive},
+                   scheduler_),
       entropy_(fresh_entropy()),
       swap_(*model_) {
     const uint64_t capacity = uint64_t{blocks_.block_count()} * limits_.block_size;
@@ -282,17 +287,23 @@ bool EngineCore::step(Clock::time_point now) {
         return false;
     }
     const auto begin = Clock::now();
-    const StepPlan plan = scheduler_.plan(now);
+    StepPlan plan = scheduler_.plan(now);
     stats_.preemptions += plan.preempted.size();
     note_admissions(plan, now);
     report_queue(now);
+    speculation_.draft(plan, [this](SequenceId id) { return draft_wish(id); });
     const auto model_begin = Clock::now();
     const Status status = run_model(plan);
     const auto model_end = Clock::now();
     ++stats_.steps;
     if (status) {
         scheduler_.commit(plan);
+        speculation_.observe(plan, seconds(model_end - model_begin));
         sample(plan);
+        if (const Status settled = speculation_.settle(*model_); !settled) {
+            broken_ = Error{Code::kUnavailable, "the model has failed: " + settled.error().message, "launch it again"};
+            fail_all(settled.error().in("the model has failed"));
+        }
     } else if (status.error().code == Code::kInternal) {
         broken_ = Error{Code::kUnavailable, "the model has failed: " + status.error().message, "launch it again"};
         fail_all(status.error().in("the model has failed"));
@@ -303,8 +314,9 @@ bool EngineCore::step(Clock::time_point now) {
     const auto end = Clock::now();
     meter_.step_seconds.observe(seconds(end - begin));
     meter_.step_sequences.observe(static_cast<double>(plan.items.size()));
-    meter_.step_tokens.observe(std::transform_reduce(plan.items.begin(), plan.items.end(), 0.0, std::plus<>(),
-                                                     [](const StepItem& item) { return double{item.count}; }));
+    meter_.step_tokens.observe(std::transform_reduce(
+        plan.items.begin(), plan.items.end(), 0.0, std::plus<>(),
+        [](const StepItem& item) { return static_cast<double>(item.count + item.draft.size()); }));
     note_load(plan, seconds(end - begin));
     stats_.busy_seconds += seconds(end - begin);
     stats_.overhead_seconds += seconds((end - begin) - (model_end - model_begin));
@@ -388,7 +400,8 @@ void EngineCore::sample(const StepPlan& plan) {
         if (!item.samples) {
             continue;
         }
-        const std::span<float> logits = batch_.logits(row++);
+        const size_t first_row = row;
+        row += 1 + item.draft.size();
         Request* const r = find(item.id);
         if (r == nullptr) {
             continue;  // ended by a sibling's error earlier in this step
@@ -401,9 +414,25 @@ void EngineCore::sample(const StepPlan& plan) {
         r->first_token = r->first_token.value_or(sampling_since_);
         touched_.push_back(r->arrival);
         for (uint32_t i = index; i < (fork ? r->branches.size() : index + 1) && !r->ended; ++i) {
-            sample_one(*r, i, logits);
+            DraftWalk walk{item};
+            while (walk.live && !r->ended && !r->branches[i]->answer.finished()) {
+                sample_one(*r, i, walk, first_row);
+            }
+            r->accepted_tokens += walk.accepted;
+            r->rejected_tokens += item.draft.size() - walk.accepted;
+            speculation_.finish(walk);
         }
     }
+}
+
+Speculation::Wish EngineCore::draft_wish(SequenceId id) {
+    const Request& r = *find(id);
+    const Answer& answer = r.branches[id % kMaxAnswers]->answer;
+    if (answer.tokens() == 0) {
+        return {};  // the answers may fork off in this step, and would share what is lent
+    }
+    Drafter* const drafter = drafters_.choose(options_.speculative, !r.spec.prediction.empty());
+    return {drafter, r.rules.max_tokens - answer.tokens() - 1, r.spec.prediction};
 }
 
 void EngineCore::fork_answers(Request& r) {
@@ -413,7 +442,7 @@ void EngineCore::fork_answers(Request& r) {
     }
 }
 
-void EngineCore::sample_one(Request& r, uint32_t index, std::span<float> row) {
+void EngineCore::sample_one(Request& r, uint32_t index, DraftWalk& walk, size_t first_row) {
     Branch& branch = *r.branches[index];
     std::span<const uint32_t> allowed;
     if (branch.constraint) {
@@ -430,30 +459,31 @@ void EngineCore::sample_one(Request& r, uint32_t index, std::span<float> row) {
         }
         allowed = *found;
     }
-    auto token = sampler_.sample(row, r.config,
+    auto token = sampler_.sample(batch_.logits(first_row + walk.row()), r.config,
                                  {branch.history, branch.answer.forbidden(), {index, branch.answer.tokens()}, allowed});
     if (!token) {
         fail(r, token.error());
         return;
     }
-    take_token(r, index, std::move(*token));
+    take_token(r, index, walk, std::move(*token));
     if (branch.constraint && !r.rules.logprobs && !r.ended && !branch.answer.finished()) {
         for (const int32_t id : branch.constraint->forced()) {  // those with logprobs need their logits
             if (r.ended || branch.answer.finished()) {
                 break;
             }
-            take_token(r, index, {id, 0, {}, r.config.mirostat_tau});  // neither surprise nor lack of it
+            take_token(r, index, walk, {id, 0, {}, r.config.mirostat_tau});  // neither surprise nor lack of it
         }
     }
     finish_if_done(r, index);
 }
 
-void EngineCore::take_token(Request& r, uint32_t index, SampledToken token) {
+void EngineCore::take_token(Request& r, uint32_t index, DraftWalk& walk, SampledToken token) {
     Branch& branch = *r.branches[index];
     const int32_t id = token.id;
     branch.history.accept(token, r.config);
     note_token(r, branch);
     scheduler_.append(sequence_id(r, index), id);
+    speculation_.follow(walk, id);
     branch.answer.push(std::move(token));
     if (!branch.constraint || branch.answer.finished()) {
         return;
@@ -490,6 +520,7 @@ void EngineCore::note_token(Request& r, Branch& branch) {
 }
 
 void EngineCore::remove_sequence(SequenceId id) {
+    speculation_.end(id);
     swap_.drop(id);
     scheduler_.remove(id);
 }
@@ -569,6 +600,9 @@ void EngineCore::deliver(Request& r) {
 
 EngineStats EngineCore::stats() const {
     EngineStats s = stats_;
+    s.drafted_tokens = speculation_.counts().drafted;
+    s.accepted_tokens = speculation_.counts().accepted;
+    s.draft_steps = speculation_.counts().steps;
     const auto counts = blocks_.counts();
     s.seconds_per_admission = load_.seconds_per_admission().value_or(0);
     s.waiting = scheduler_.waiting();

@@ -18,12 +18,14 @@
 #include "runtime/engine/batch_builder.hpp"
 #include "runtime/engine/block_manager.hpp"
 #include "runtime/engine/deadlines.hpp"
+#include "runtime/engine/drafters.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/engine/load_estimate.hpp"
 #include "runtime/engine/meter.hpp"
 #include "runtime/engine/sampler.hpp"
 #include "runtime/engine/scheduler.hpp"
 #include "runtime/engine/sequence.hpp"
+#include "runtime/engine/speculation.hpp"
 #include "runtime/engine/swap_store.hpp"
 
 namespace gantry::engine {
@@ -80,10 +82,11 @@ class EngineCore {
     Status run_model(const StepPlan& plan);
     void fail_step(const StepPlan& plan, const Error& error);
     void sample(const StepPlan& plan);
-    void sample_one(Request& request, uint32_t index, std::span<float> row);
+    void sample_one(Request& request, uint32_t index, DraftWalk& walk, size_t first_row);
     /// Adds a token, sampled or forced, to an unfinished answer.
-    void take_token(Request& request, uint32_t index, SampledToken token);
+    void take_token(Request& request, uint32_t index, DraftWalk& walk, SampledToken token);
     void finish_if_done(Request& request, uint32_t index);
+    Speculation::Wish draft_wish(SequenceId id);
     void fork_answers(Request& request);
     /// Counts a token, of the step whose sampling began at sampling_since_.
     void note_token(Request& request, Branch& branch);
@@ -104,6 +107,8 @@ class EngineCore {
     BlockManager blocks_;
     Scheduler scheduler_;
     BatchBuilder batch_;
+    Drafters drafters_;
+    Speculation speculation_;
     Sampler sampler_;
     std::vector<uint32_t> allowed_;  ///< scratch: the tokens that a constraint allows
     uint64_t entropy_;

@@ -22,11 +22,16 @@ namespace gantry::engine {
 struct EngineRequest {
     std::string id;
     std::vector<int32_t> prompt;
-    GenerateRequest params;  ///< `input` is ignored
-    std::string echo_text;   ///< put before the answer, where echo was asked for
+    GenerateRequest params;           ///< `input` is ignored
+    std::vector<int32_t> prediction;  ///< a text that the answer is likely to quote
+    std::string echo_text;            ///< put before the answer, where echo was asked for
     /// Made of params.grammar by whoever knows grammars; none: any text.
     TokenConstraintFactory constraint;
 };
+
+/// Where guesses at the coming tokens come from.
+enum class DraftSource { kOff, kAuto, kNgram, kSuffix, kDraft };
+class Drafter;
 
 struct EngineOptions {
     uint32_t step_tokens = 0;     ///< token budget of one step; 0: the model's max_step_tokens
@@ -35,8 +40,12 @@ struct EngineOptions {
     std::chrono::milliseconds priority_ageing{10'000};  ///< of waiting that make up for one priority; 0: never
     FairShare::Weights share_weights;                   ///< of share keys; others have 1
     uint64_t swap_bytes = 0;  ///< host memory for the blocks of preempted sequences, where the plugin can move blocks
-    std::vector<int32_t> eos_ids;  ///< the model's end tokens
-    GenerateRequest defaults;      ///< only `sampling` is read: the publisher's values
+    DraftSource speculative = DraftSource::kOff;
+    uint32_t draft_tokens = 8;         ///< guesses for one sequence in one step, at most
+    bool draft_adaptive = true;        ///< false: always so many, whatever comes of it
+    std::shared_ptr<Drafter> drafter;  ///< what kDraft means; used by the engine's thread alone
+    std::vector<int32_t> eos_ids;      ///< the model's end tokens
+    GenerateRequest defaults;          ///< only `sampling` is read: the publisher's values
     /// Called on the engine thread when all events of a turn (a step, as a rule) have been handed to their sinks, so
     /// that what carries them further can do so once.
     std::function<void()> after_turn;
@@ -52,6 +61,7 @@ struct EngineStats {
     /// Between two admissions while others wait; 0 before it has been measured.
     double seconds_per_admission = 0;
     uint64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
+    uint64_t drafted_tokens = 0, accepted_tokens = 0, draft_steps = 0;
     double busy_seconds = 0;
     /// Scheduling plus sampling, without the model's own time.
     double overhead_seconds = 0;

@@ -34,6 +34,7 @@
 
 #include "runtime/engine/admission_queue.hpp"
 #include "runtime/engine/block_manager.hpp"
+#include "runtime/engine/draft_tree.hpp"
 #include "runtime/engine/fair_share.hpp"
 
 namespace gantry::engine {
@@ -52,6 +53,7 @@ struct StepItem {
     uint32_t context = 0;
     uint32_t count = 0;
     bool samples = false;  ///< the last of them is the sequence's last: its logits give the next token
+    DraftTree draft;       ///< guesses that are computed behind them, in the slots that follow (speculation.hpp)
 };
 
 struct BlockCopy {
@@ -134,6 +136,16 @@ class Scheduler {
     StepPlan plan(TimePoint now);
     /// The step is done: its slots are filled. Sequences removed since plan() are skipped.
     void commit(const StepPlan& plan);
+
+    /// Gives a planned item slots for up to `count` drafted tokens, of blocks that nobody else needs now. Returns how
+    /// many it got. They are lent until take_back() or remove().
+    uint32_t lend_slots(const StepItem& item, uint32_t count);
+    /// After commit() and append(): the slot that follows the computed ones holds the token that was appended.
+    void accept(SequenceId id);
+    /// Gives back the blocks of lent slots that were not accepted. Unknown ids are ignored.
+    void take_back(SequenceId id);
+    /// Number of a sequence's slot in the KV memory.
+    uint32_t slot(const ScheduledSequence& s, uint32_t position) const;
 
     const ScheduledSequence& at(SequenceId id) const { return *sequences_.at(id); }
     const SchedulerLimits& limits() const { return limits_; }

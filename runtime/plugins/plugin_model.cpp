@@ -29,12 +29,14 @@ class PluginModel final : public engine::CausalModel {
     }
 
     Status copy_blocks(std::span<const uint32_t> src, std::span<const uint32_t> dst) override {
-        if (src.size() != dst.size()) {
-            return Error{Code::kInternal, "copy_blocks with lists of different lengths"};
+        return copy("copy_blocks", table_->copy_blocks, src, dst);
+    }
+
+    Status copy_slots(std::span<const uint32_t> src, std::span<const uint32_t> dst) override {
+        if ((limits_.features & GANTRY_CAUSAL_LM_TREE) == 0) {
+            return CausalModel::copy_slots(src, dst);
         }
-        const gantry_copy_list_t list = {GANTRY_SIZE(gantry_copy_list_t, dst), static_cast<uint32_t>(src.size()),
-                                         src.data(), dst.data()};
-        return call_plugin("copy_blocks", [&] { return table_->copy_blocks(model_.get(), &list); });
+        return copy("copy_slots", table_->copy_slots, src, dst);
     }
 
     Status read_blocks(std::span<const uint32_t> blocks, void* host) override {
@@ -52,6 +54,16 @@ class PluginModel final : public engine::CausalModel {
     }
 
   private:
+    Status copy(const char* name, decltype(gantry_causal_lm_t::copy_blocks) function, std::span<const uint32_t> src,
+                std::span<const uint32_t> dst) {
+        if (src.size() != dst.size()) {
+            return Error{Code::kInternal, std::string(name) + " with lists of different lengths"};
+        }
+        const gantry_copy_list_t list = {GANTRY_SIZE(gantry_copy_list_t, dst), static_cast<uint32_t>(src.size()),
+                                         src.data(), dst.data()};
+        return call_plugin(name, [&] { return function(model_.get(), &list); });
+    }
+
     // Destroyed last to first: the model, then what it reads from, then the backend that made it.
     std::shared_ptr<void> keep_;
     std::unique_ptr<ManifestAdapter> manifest_;
@@ -94,6 +106,9 @@ Result<engine::ModelLimits> read_limits(gantry_model_t* model, const gantry_caus
     const bool moves_blocks =
         GANTRY_HAS(&table, gantry_causal_lm_t, read_blocks) && GANTRY_HAS(&table, gantry_causal_lm_t, write_blocks);
     limits.block_bytes = moves_blocks && info.block_count > 0 ? info.kv_bytes / info.block_count : 0;
+    if (!GANTRY_HAS(&table, gantry_causal_lm_t, copy_slots)) {
+        limits.features &= ~uint32_t{GANTRY_CAUSAL_LM_TREE};  // accepted branches could not be kept
+    }
     const std::pair<const char*, uint64_t> required[] = {
         {"vocab_size", limits.vocab_size},           {"block_size", limits.block_size},
         {"block_count", limits.block_count},         {"max_context", limits.max_context},

@@ -21,6 +21,9 @@ class GuardedModel final : public engine::CausalModel {
     Status write_blocks(std::span<const uint32_t> blocks, const void* host) override {
         return watch(model_->write_blocks(blocks, host));
     }
+    Status copy_slots(std::span<const uint32_t> src, std::span<const uint32_t> dst) override {
+        return watch(model_->copy_slots(src, dst));
+    }
 
   private:
     Status watch(Status status) {

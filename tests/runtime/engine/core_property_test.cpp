@@ -7,6 +7,7 @@
 #include <random>
 
 #include "fakes.hpp"
+#include "guessing_drafter.hpp"
 #include "runtime/engine/core.hpp"
 
 namespace gantry::engine {
@@ -180,6 +181,14 @@ class Schedule {
         options.priority_ageing = std::chrono::milliseconds(dice_.pick(0, 500));
         options.share_weights = {{"k", 2.0}};
         options.swap_bytes = dice_.chance(60) ? dice_.pick(0, 30) * limits_.block_size * sizeof(int32_t) : 0;
+        if (dice_.chance(50)) {
+            limits_.features |= dice_.chance(50) ? uint32_t{GANTRY_CAUSAL_LM_TREE} : 0u;
+            limits_.max_logit_rows += dice_.pick(0, 20);
+            options.speculative = static_cast<DraftSource>(dice_.pick(2, 4));
+            options.draft_tokens = dice_.pick(1, 9);
+            options.draft_adaptive = dice_.chance(30);
+            options.drafter = std::make_shared<testing::GuessingDrafter>(limits_.vocab_size, seed, dice_.pick(0, 100));
+        }
         auto model = std::make_unique<FakeModel>(limits_);
         model_ = model.get();
         if (dice_.chance(20)) {
@@ -237,13 +246,17 @@ class Schedule {
         preemptions += stats.preemptions;
         cached_tokens += stats.cached_tokens;
         copies += model_->copies;
+        accepted += stats.accepted_tokens;
+        slot_copies += model_->slot_copies;
+        EXPECT_LE(stats.accepted_tokens, stats.drafted_tokens);
         for (const auto& job : jobs_) {
             compare(*job);
             reports += job->transcript.places.size();
         }
     }
 
-    uint64_t preemptions = 0, cached_tokens = 0, copies = 0, late = 0, reports = 0, swaps = 0;
+    uint64_t preemptions = 0, cached_tokens = 0, copies = 0, late = 0, reports = 0, swaps = 0, accepted = 0,
+             slot_copies = 0;
 
   private:
     bool pending(uint64_t step) const {
@@ -304,7 +317,7 @@ class Schedule {
 class RandomSchedules : public ::testing::TestWithParam<uint64_t> {};
 
 TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
-    uint64_t preemptions = 0, cached = 0, copies = 0, late = 0, reports = 0, swaps = 0;
+    uint64_t preemptions = 0, cached = 0, copies = 0, late = 0, reports = 0, swaps = 0, accepted = 0, slot_copies = 0;
     for (uint64_t i = 0; i < 1500; ++i) {
         const uint64_t seed = GetParam() * 1'000'000 + i;
         SCOPED_TRACE("seed " + std::to_string(seed));
@@ -319,6 +332,8 @@ TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
         late += schedule.late;
         reports += schedule.reports;
         swaps += schedule.swaps;
+        accepted += schedule.accepted;
+        slot_copies += schedule.slot_copies;
     }
     // The schedules must have met what they are for.
     EXPECT_GT(preemptions, 500u);
@@ -327,6 +342,8 @@ TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
     EXPECT_GT(late, 20u);
     EXPECT_GT(reports, 20u);
     EXPECT_GT(swaps, 20u);
+    EXPECT_GT(accepted, 500u);
+    EXPECT_GT(slot_copies, 100u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomSchedules, ::testing::Range<uint64_t>(0, 8));

@@ -124,15 +124,9 @@ class FakeModel : public CausalModel {
         }
         uint32_t row = 0;
         for (uint32_t s = 0; s < b.sequence_count; ++s) {
-            const uint32_t length = b.context_len[s] + b.token_begin[s + 1] - b.token_begin[s];
-            seen_.clear();
-            for (uint32_t i = 0; i < length; ++i) {
-                seen_.push_back(slot(b, s, i));
-            }
             for (; row < b.logit_row_count && b.logit_rows[row] < b.token_begin[s + 1]; ++row) {
-                const uint32_t end = b.context_len[s] + b.logit_rows[row] - b.token_begin[s] + 1;
-                fake_logits(std::span(seen_).first(end),
-                            {b.logits + size_t{row} * limits_.vocab_size, limits_.vocab_size});
+                see(b, s, b.logit_rows[row] - b.token_begin[s]);
+                fake_logits(seen_, {b.logits + size_t{row} * limits_.vocab_size, limits_.vocab_size});
                 if (after_row) {
                     after_row({b.logits + size_t{row} * limits_.vocab_size, limits_.vocab_size});
                 }
@@ -169,14 +163,42 @@ class FakeModel : public CausalModel {
         return ok();
     }
 
+    Status copy_slots(std::span<const uint32_t> src, std::span<const uint32_t> dst) override {
+        for (size_t i = 0; i < src.size(); ++i) {
+            slots_.at(dst[i]) = slots_.at(src[i]);
+            ++slot_copies;
+        }
+        return ok();
+    }
+
     std::string complaint;
     std::function<Status()> before_read;
     std::atomic<uint64_t> executes = 0;
-    uint64_t copies = 0;
+    uint64_t copies = 0, slot_copies = 0;
     std::function<Status(const gantry_batch_t&)> before_execute;
     std::function<void(std::span<float>)> after_row;
 
   private:
+    /// What token `t` of the step sees: the context, its ancestors and itself.
+    void see(const gantry_batch_t& b, uint32_t s, uint32_t t) {
+        const uint32_t context = b.context_len[s];
+        std::vector<uint32_t> path;
+        for (auto at = static_cast<int32_t>(t); at >= 0;) {
+            path.push_back(static_cast<uint32_t>(at));
+            at = b.tree_parent == nullptr ? at - 1 : b.tree_parent[b.token_begin[s] + static_cast<uint32_t>(at)];
+        }
+        if (b.positions != nullptr && b.positions[b.token_begin[s] + t] + 1 != context + path.size()) {
+            complaint = "a position is not the token's depth";
+        }
+        seen_.clear();
+        for (uint32_t i = 0; i < context; ++i) {
+            seen_.push_back(slot(b, s, i));
+        }
+        for (size_t i = path.size(); i-- > 0;) {
+            seen_.push_back(slot(b, s, context + path[i]));
+        }
+    }
+
     int32_t& slot(const gantry_batch_t& b, uint32_t s, uint32_t position) {
         const uint32_t entry = b.block_begin[s] + position / limits_.block_size;
         if (entry >= b.block_begin[s + 1]) {

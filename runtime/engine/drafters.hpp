@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "runtime/engine/engine.hpp"
+#include "runtime/engine/ngram_drafter.hpp"
+#include "runtime/engine/suffix_drafter.hpp"
+
+namespace gantry::engine {
+
+/// The drafters that an engine has. Used by one thread.
+class Drafters {
+  public:
+    explicit Drafters(std::shared_ptr<Drafter> own) : own_(std::move(own)) {}
+
+    /// The one for a request; none: nothing is drafted. `predicted`: the request brings a text that its answer is
+    /// likely to quote.
+    Drafter* choose(DraftSource source, bool predicted);
+
+  private:
+    std::shared_ptr<Drafter> own_;  ///< may be null
+    NgramDrafter ngram_;
+    SuffixDrafter suffix_;
+};
+
+}  // namespace gantry::engine
