@@ -52,9 +52,15 @@ int cmd_launch(const Arguments& args) {
     if (const auto q = args.value("quantization")) {
         launch["quantization"] = *q;
     }
+    if (const auto source = args.value("speculative")) {
+        launch["speculative"] = *source;
+    }
+    if (const auto draft = args.value("draft-model")) {
+        launch["draft_model"] = *draft;
+    }
     for (const auto& [option, field] :
          {std::pair{"context", "context_length"}, std::pair{"max-sequences", "max_num_seqs"},
-          std::pair{"threads", "n_threads"}}) {
+          std::pair{"threads", "n_threads"}, std::pair{"draft-tokens", "draft_tokens"}}) {
         if (args.has(option)) {
             const auto n = args.number(option, 0, 1, 1L << 30);
             if (!n) {

@@ -159,6 +159,15 @@ class Decoder {
     void convert(const json::value& v, const std::string& path, json::object& out) {
         v.is_object() ? static_cast<void>(out = v.get_object()) : wrong(path, "an object", v);
     }
+    void convert(const json::value& v, const std::string& path, DraftSource& out) {
+        std::string name;
+        convert(v, path, name);
+        const auto source = draft_source_from(name);
+        if (status_ && !source) {
+            fail(fmt::format("{} is \"{}\"; it must be off, auto, ngram, suffix or draft", path, name));
+        }
+        out = source.value_or(DraftSource::kOff);
+    }
     template <std::integral T>
     void convert(const json::value& v, const std::string& path, T& out) {
         if (!v.is_number()) {
@@ -349,6 +358,10 @@ json::object to_json(const GenerateRequest& r) {
     put(out, "top_logprobs", r.top_logprobs);
     out["n"] = r.n;
     out["priority"] = r.priority;
+    if (r.speculative) {
+        out["speculative"] = draft_source_name(*r.speculative);
+    }
+    out["prediction"] = r.prediction;
     if (!r.traceparent.empty()) {
         out["traceparent"] = r.traceparent;
     }
@@ -386,6 +399,8 @@ Result<GenerateRequest> generate_request_from_json(const json::value& value) {
     in.read("top_logprobs", r.top_logprobs);
     in.read("n", r.n);
     in.read("priority", r.priority);
+    in.read("speculative", r.speculative);
+    in.read("prediction", r.prediction);
     in.read("traceparent", r.traceparent);
     in.read("share_key", r.share_key);
     in.read("deadline_ms", r.deadline_ms);

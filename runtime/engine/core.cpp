@@ -92,6 +92,8 @@ struct EngineCore::Request {
         u.cached_tokens = cached_tokens;
         u.cache_miss = cache_miss;
         u.completion_tokens = completion_tokens;
+        u.accepted_draft_tokens = accepted_tokens;
+        u.rejected_draft_tokens = rejected_tokens;
         u.queue_seconds = seconds(admitted.value_or(now) - submitted);
         u.prefill_seconds = admitted ? seconds(first_token.value_or(now) - *admitted) : 0;
         u.decode_seconds = first_token ? seconds(now - *first_token) : 0;
@@ -154,6 +156,10 @@ Status EngineCore::check(const EngineRequest& request) const {
             "shorten the prompt, or launch the model with more KV memory"};
     }
     GANTRY_CHECK_OK(check_tokens(request.prompt, request.params.sampling, limits_.vocab_size));
+    if (request.params.speculative == DraftSource::kDraft && options_.drafter == nullptr) {
+        return Error{Code::kInvalidArgument, "speculative is \"draft\", but the model has no draft model",
+                     "launch it with draft_model, or ask for another source"};
+    }
     return check_ranges(request.params);
 }
 
@@ -431,8 +437,11 @@ Speculation::Wish EngineCore::draft_wish(SequenceId id) {
     if (answer.tokens() == 0) {
         return {};  // the answers may fork off in this step, and would share what is lent
     }
-    Drafter* const drafter = drafters_.choose(options_.speculative, !r.spec.prediction.empty());
-    return {drafter, r.rules.max_tokens - answer.tokens() - 1, r.spec.prediction};
+    const auto length = static_cast<uint32_t>(scheduler_.at(id).tokens.size());
+    const uint32_t room = std::min(r.rules.max_tokens - answer.tokens(), context_ - std::min(context_, length));
+    Drafter* const drafter =
+        drafters_.choose(r.spec.params.speculative, options_.speculative, !r.spec.prediction.empty());
+    return {drafter, std::max(room, 1u) - 1, r.spec.prediction};
 }
 
 void EngineCore::fork_answers(Request& r) {

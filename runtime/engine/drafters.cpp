@@ -2,10 +2,13 @@
 
 namespace gantry::engine {
 
-Drafter* Drafters::choose(DraftSource source, bool predicted) {
-    switch (source) {
+Drafter* Drafters::choose(std::optional<DraftSource> wanted, DraftSource usual, bool predicted) {
+    if (!wanted && predicted) {
+        return &ngram_;  // whoever sends a prediction wants it used
+    }
+    switch (wanted.value_or(usual)) {
         case DraftSource::kOff:
-            return predicted ? &ngram_ : nullptr;
+            return nullptr;
         case DraftSource::kNgram:
             return &ngram_;
         case DraftSource::kAuto:

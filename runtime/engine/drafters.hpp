@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "runtime/engine/engine.hpp"
@@ -14,9 +15,9 @@ class Drafters {
   public:
     explicit Drafters(std::shared_ptr<Drafter> own) : own_(std::move(own)) {}
 
-    /// The one for a request; none: nothing is drafted. `predicted`: the request brings a text that its answer is
-    /// likely to quote.
-    Drafter* choose(DraftSource source, bool predicted);
+    /// The one for a request that asks for `wanted`, else `usual`; none: nothing is drafted. `predicted`: the request
+    /// brings a text that its answer is likely to quote.
+    Drafter* choose(std::optional<DraftSource> wanted, DraftSource usual, bool predicted);
 
   private:
     std::shared_ptr<Drafter> own_;  ///< may be null

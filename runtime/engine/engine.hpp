@@ -29,8 +29,6 @@ struct EngineRequest {
     TokenConstraintFactory constraint;
 };
 
-/// Where guesses at the coming tokens come from.
-enum class DraftSource { kOff, kAuto, kNgram, kSuffix, kDraft };
 class Drafter;
 
 struct EngineOptions {

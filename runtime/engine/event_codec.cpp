@@ -96,6 +96,12 @@ void append(const Usage& usage, std::string& out) {
     }
     out += ",\"completion_tokens\":";
     append_json_number(usage.completion_tokens, out);
+    if (usage.accepted_draft_tokens + usage.rejected_draft_tokens > 0) {
+        out += ",\"accepted_draft_tokens\":";
+        append_json_number(usage.accepted_draft_tokens, out);
+        out += ",\"rejected_draft_tokens\":";
+        append_json_number(usage.rejected_draft_tokens, out);
+    }
     time(",\"queue_seconds\":", usage.queue_seconds);
     time(",\"prefill_seconds\":", usage.prefill_seconds);
     time(",\"decode_seconds\":", usage.decode_seconds);
@@ -237,6 +243,10 @@ Usage read_usage(JsonReader& in) {
             in.integer(usage.cached_tokens);
         } else if (key == "cache_miss") {
             usage.cache_miss = read_cache_miss(in);
+        } else if (key == "accepted_draft_tokens") {
+            in.integer(usage.accepted_draft_tokens);
+        } else if (key == "rejected_draft_tokens") {
+            in.integer(usage.rejected_draft_tokens);
         } else if (key == "completion_tokens") {
             in.integer(usage.completion_tokens);
         } else if (key == "queue_seconds") {

@@ -33,10 +33,12 @@ Speculation::Track& Speculation::track(SequenceId id, const Wish& wish) {
 
 void Speculation::tell(SequenceId id, Track& t) {
     const std::span<const int32_t> tokens = scheduler_.at(id).tokens;
-    if (t.told < tokens.size()) {
+    if (t.told > tokens.size()) {
+        t.drafter->begin(id, {}, tokens);  // the sequence has started over with a part of its text
+    } else {
         t.drafter->append(id, tokens.subspan(t.told));
-        t.told = tokens.size();
     }
+    t.told = tokens.size();
 }
 
 std::vector<Speculation::Chosen> Speculation::choose(const StepPlan& plan,
@@ -48,7 +50,7 @@ std::vector<Speculation::Chosen> Speculation::choose(const StepPlan& plan,
         const StepItem& item = plan.items[i];
         tokens += item.count;
         rows += item.samples ? 1 : 0;
-        if (!item.samples || item.count != 1) {
+        if (!item.samples) {
             continue;
         }
         const Wish w = wish(item.id);
@@ -125,6 +127,9 @@ void Speculation::observe(const StepPlan& plan, double seconds) {
 }
 
 void Speculation::follow(DraftWalk& walk, int32_t token) {
+    if (!walk.live) {
+        return;
+    }
     const auto child = walk.item.draft.child(walk.node, token);
     walk.live = child.has_value();
     if (!child) {

@@ -41,7 +41,7 @@ class Speculation {
     /// What one sequence may get drafted.
     struct Wish {
         Drafter* drafter = nullptr;  ///< none: nothing
-        uint32_t room = 0;           ///< tokens that its answer can still take, beyond the one that comes anyway
+        uint32_t room = 0;  ///< tokens that its answer and its context can still take, beyond the one that comes anyway
         std::span<const int32_t> hint;
     };
     struct Options {
@@ -60,7 +60,8 @@ class Speculation {
     void draft(StepPlan& plan, const std::function<Wish(SequenceId)>& wish);
     /// The model took so long for the plan.
     void observe(const StepPlan& plan, double seconds);
-    /// `token` has been drawn and appended to the sequence; call before anything ends the sequence.
+    /// `token` has been drawn (or there was no choice) and appended to the sequence; call before anything ends the
+    /// sequence.
     void follow(DraftWalk& walk, int32_t token);
     /// The item's walk is over: learns from it and gives blocks back. The sequence may have ended.
     void finish(const DraftWalk& walk);

@@ -71,6 +71,11 @@ struct GrammarSpec {
     bool operator==(const GrammarSpec&) const = default;
 };
 
+/// Where guesses at the coming tokens come from (speculative decoding). Never changes an answer.
+enum class DraftSource { kOff, kAuto, kNgram, kSuffix, kDraft };
+std::string_view draft_source_name(DraftSource source);  ///< "off", "auto", "ngram", "suffix", "draft"
+std::optional<DraftSource> draft_source_from(std::string_view name);
+
 struct GenerateRequest {
     std::string id;  ///< unique in the runner; the front makes it
     std::variant<TextInput, TokenInput, ChatInput> input;
@@ -92,6 +97,10 @@ struct GenerateRequest {
     bool cache_pin = false;                ///< keep the prompt in the prefix cache before others; bounded
     bool cache_debug = false;              ///< Usage::cache_miss
     std::optional<GrammarSpec> grammar;    ///< unset: any text
+    /// Default: as the model was launched.
+    std::optional<DraftSource> speculative;
+    /// A text that the answer is likely to quote: guesses are taken from it.
+    std::string prediction;
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };
@@ -140,6 +149,7 @@ struct Usage {
     double queue_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
     double first_token_seconds = 0;  ///< from the request's arrival to its first token; 0 where none came
     TokenGaps gaps;
+    uint64_t accepted_draft_tokens = 0, rejected_draft_tokens = 0;  ///< of those guessed and verified
 };
 /// Any number of Queued, then of Delta and one Finish an index, then Usage; or, at any point, one Error, which is the
 /// last.

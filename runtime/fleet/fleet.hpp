@@ -32,6 +32,9 @@ struct LaunchRequest {
     std::optional<uint32_t> context;  ///< tokens; default: the model's, as memory allows
     std::optional<uint32_t> max_sequences;
     std::optional<uint32_t> threads;
+    std::string speculative;               ///< "off", "auto", "ngram", "suffix", "draft"; empty: off
+    std::string draft_model;               ///< catalog name, or a path: guesses for "draft" and "auto"
+    std::optional<uint32_t> draft_tokens;  ///< guessed for one sequence in one step, at most
     /// For the plugin; those that begin with "scheduler." are for the engine, over FleetOptions::scheduling.
     std::map<std::string, std::string> options;
 };

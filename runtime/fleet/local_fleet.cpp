@@ -145,12 +145,20 @@ class LocalFleet final : public Fleet {
         if (!report) {
             co_return guard.fail(report.error());
         }
-        auto placement = reserve(uid, request, *report);
+        Draft draft;
+        if (!request.draft_model.empty()) {
+            auto asked = co_await ask_about_draft(*model, request);
+            if (!asked) {
+                co_return guard.fail(asked.error().in("the draft model"));
+            }
+            draft = std::move(*asked);
+        }
+        auto placement = reserve(uid, request, *report, draft.report);
         if (!placement) {
             co_return guard.fail(placement.error().in("model '" + uid + "'"));
         }
         guard.commit();
-        start(model, request, *placement);
+        start(model, request, *placement, draft.path);
         co_return uid;
     }
 
@@ -303,7 +311,7 @@ class LocalFleet final : public Fleet {
         probe.spec.max_context = request.context.value_or(0);
         probe.spec.max_sequences = request.max_sequences.value_or(kMaxSequences);
         probe.spec.max_step_tokens = std::max(kStepTokens, probe.spec.max_sequences);
-        probe.spec.max_logit_rows = probe.spec.max_sequences;
+        probe.spec.max_logit_rows = runner::logit_rows(probe.spec.max_sequences, request.speculative);
         probe.spec.options = split_options(request.options).plugin;
         const Error cancelled{Code::kCancelled, "the launch was cancelled"};
         if (model.stop_requested()) {
@@ -321,7 +329,26 @@ class LocalFleet final : public Fleet {
         co_return read_report(*answer);
     }
 
-    Result<Placement> reserve(const std::string& uid, const LaunchRequest& request, const ProbeReport& report) {
+    struct Draft {
+        std::string path;
+        std::optional<ProbeReport> report;
+    };
+    asio::awaitable<Result<Draft>> ask_about_draft(LaunchedModel& model, LaunchRequest request) {
+        request.model = std::exchange(request.draft_model, "");
+        request.model_path.clear();
+        request.context.reset();
+        request.format.clear();
+        request.size_in_billions.clear();
+        request.quantization.clear();
+        GANTRY_CO_TRY(const registry::ModelRef ref, resolve(request));
+        Draft draft;
+        draft.path = ref.path.string();
+        GANTRY_CO_TRY(draft.report, co_await ask_plugins(model, request, ref.path));
+        co_return draft;
+    }
+
+    Result<Placement> reserve(const std::string& uid, const LaunchRequest& request, const ProbeReport& report,
+                              const std::optional<ProbeReport>& draft) {
         PlacementWish wish;
         wish.engine = request.engine;
         wish.context = request.context;
@@ -329,11 +356,15 @@ class LocalFleet final : public Fleet {
         wish.host_free = ledger_.free();
         wish.host_free_text = ledger_.text();
         GANTRY_TRY(Placement placement, place(report, wish));
+        if (draft) {
+            GANTRY_CHECK_OK(place_draft(*draft, wish, placement));
+        }
         GANTRY_CHECK_OK(ledger_.reserve(uid, placement.host_bytes));
         return placement;
     }
 
-    void start(const ModelPtr& model, const LaunchRequest& request, const Placement& placement) {
+    void start(const ModelPtr& model, const LaunchRequest& request, const Placement& placement,
+               const std::string& draft_path) {
         const std::string& uid = model->status().uid;
         runner::RunnerSpec spec;
         spec.uid = uid;
@@ -349,6 +380,13 @@ class LocalFleet final : public Fleet {
         spec.context = placement.plan.context;
         spec.max_sequences = request.max_sequences.value_or(kMaxSequences);
         spec.memory_bytes = placement.plan.total();
+        spec.speculative = request.speculative;
+        spec.draft_model_path = draft_path;
+        if (placement.draft) {
+            spec.draft_context = placement.draft->context;
+            spec.draft_memory_bytes = placement.draft->total();
+        }
+        spec.draft_tokens = request.draft_tokens.value_or(spec.draft_tokens);
         SplitOptions split = split_options(request.options);
         spec.options = std::move(split.plugin);
         spec.scheduling = std::move(split.scheduling);

@@ -34,7 +34,7 @@ Result<Placement> place_on(const PluginReport& plugin, const PlacementWish& wish
         memory.available_text = "on " + device.name + " with " + plugins::bytes_text(device.memory_total);
     }
     GANTRY_TRY(const plugins::MemoryPlan plan, plugins::plan_memory(*plugin.assessment, memory));
-    Placement out{plugin.id, plan, plan.total(), 0};
+    Placement out{plugin.id, plan, plan.total(), 0, std::nullopt};
     if (!device.unified) {
         // What is in place on the device is read through the page cache, which gives way.
         out.device_bytes = plan.total() - plan.process;
@@ -109,6 +109,26 @@ Result<Placement> place(const ProbeReport& report, const PlacementWish& wish) {
         first = first ? first : placed.error().in("engine '" + plugin->id + "'");
     }
     return *first;
+}
+
+Status place_draft(const ProbeReport& report, PlacementWish wish, Placement& placement) {
+    wish.engine = placement.engine;
+    wish.context = placement.plan.context;
+    const auto plugin = std::ranges::find(report.plugins, wish.engine, &PluginReport::id);
+    if (plugin != report.plugins.end() && plugin->assessment) {
+        wish.context = std::min(*wish.context, plugin->assessment->max_context);
+    }
+    wish.host_free -= std::min(wish.host_free, placement.host_bytes);
+    const auto placed = place(report, wish);
+    if (!placed) {
+        return placed.error().in("the draft model");
+    }
+    const uint64_t process = placed->plan.process;  // it lives in the same one
+    placement.draft = placed->plan;
+    placement.draft->process = 0;
+    placement.host_bytes += placed->host_bytes - process;
+    placement.device_bytes += placed->device_bytes;
+    return ok();
 }
 
 }  // namespace gantry::fleet

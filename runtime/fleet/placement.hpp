@@ -23,12 +23,17 @@ struct PlacementWish {
 struct Placement {
     std::string engine;
     plugins::MemoryPlan plan;
-    uint64_t host_bytes = 0;    ///< to reserve of the machine's memory
-    uint64_t device_bytes = 0;  ///< on a device with memory of its own
+    uint64_t host_bytes = 0;                   ///< to reserve of the machine's memory
+    uint64_t device_bytes = 0;                 ///< on a device with memory of its own
+    std::optional<plugins::MemoryPlan> draft;  ///< of a draft model; the bytes above are for both
 };
 
 /// Tries the plugins that can, best score first; negative scores only by name. kInvalidArgument for an unknown engine,
 /// kOutOfMemory with the best one's sum, else why none can, plugin by plugin.
 Result<Placement> place(const ProbeReport& report, const PlacementWish& wish);
+
+/// Adds a draft model on the same plugin, with the same context as far as it has one, in what memory `placement`
+/// leaves.
+Status place_draft(const ProbeReport& report, PlacementWish wish, Placement& placement);
 
 }  // namespace gantry::fleet

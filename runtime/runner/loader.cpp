@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "registry/registry.hpp"
+#include "runtime/runner/draft_model.hpp"
 #include "runtime/runner/scheduling.hpp"
 
 namespace gantry::runner {
@@ -26,7 +27,7 @@ plugins::LoadSpec load_spec(const RunnerSpec& spec) {
     plugins::LoadSpec out;
     out.max_sequences = std::max(spec.max_sequences, 1U);
     out.max_step_tokens = std::max(kStepTokens, out.max_sequences);
-    out.max_logit_rows = out.max_sequences;
+    out.max_logit_rows = logit_rows(out.max_sequences, spec.speculative);
     out.max_context = spec.context;
     out.options = spec.options;
     return out;
@@ -126,11 +127,25 @@ Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, con
     status.progress("warm-up", 0, 0);
     GANTRY_CHECK_OK(warm_up(*out.model));
     GANTRY_CHECK_OK(check_cancelled(cancelled));
+    if (!spec.draft_model_path.empty()) {
+        const plugins::LoadProgress draft_progress = [&](std::string_view, uint64_t done, uint64_t total) {
+            status.progress("draft model", done, total);
+            return !cancelled;
+        };
+        auto drafter = load_draft_model(spec, out, draft_progress);
+        if (!drafter) {
+            return drafter.error().in("the draft model");
+        }
+        out.drafter = std::move(*drafter);
+    }
     return out;
 }
 
-engine::EngineOptions engine_options(const LoadedModel& loaded) {
+engine::EngineOptions engine_options(const LoadedModel& loaded, const RunnerSpec& spec) {
     engine::EngineOptions options = loaded.options;
+    options.speculative = engine::draft_source_from(spec.speculative).value_or(engine::DraftSource::kOff);
+    options.draft_tokens = spec.draft_tokens;
+    options.drafter = loaded.drafter;
     const registry::GenerationDefaults& defaults = loaded.manifest->generation;
     options.eos_ids = defaults.eos_token_ids;
     const auto add = [&](std::optional<int32_t> id) {

@@ -30,6 +30,7 @@ struct LoadedModel {
     std::string plan;               ///< the plugin's own line
     engine::EngineOptions options;  ///< as the launch wants them
     std::unique_ptr<engine::CausalModel> model;
+    std::shared_ptr<engine::Drafter> drafter;  ///< over the draft model, where there is one
 };
 
 /// Manifest, tokenizer, template, plugin, memory plan, weights, one step to warm up; tells its progress. Setting
@@ -39,8 +40,8 @@ Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, con
 /// The plugin folder that `spec` names; kNotFound lists what there is.
 Result<plugins::PluginFile> find_plugin(const RunnerSpec& spec);
 
-/// The launch's options with the publisher's end tokens and sampling values.
-engine::EngineOptions engine_options(const LoadedModel& loaded);
+/// The publisher's end tokens and sampling values, and what the launch asked for.
+engine::EngineOptions engine_options(const LoadedModel& loaded, const RunnerSpec& spec);
 
 /// The "ready" line.
 boost::json::object describe_ready(const LoadedModel& loaded);

@@ -123,6 +123,9 @@ Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request)
     if (request.grammar) {
         GANTRY_TRY(out.constraint, grammars_->compile(*request.grammar));
     }
+    if (!request.prediction.empty()) {
+        out.prediction = tokenizer_->encode(request.prediction, {false, false});
+    }
     request.input = engine::TokenInput{};
     out.params = std::move(request);
     return out;
@@ -130,13 +133,13 @@ Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request)
 
 size_t text_bytes(const engine::GenerateRequest& request) {
     if (const auto* plain = std::get_if<engine::TextInput>(&request.input)) {
-        return plain->text.size();
+        return plain->text.size() + request.prediction.size();
     }
     const auto* chat = std::get_if<engine::ChatInput>(&request.input);
     if (chat == nullptr) {
-        return 0;
+        return request.prediction.size();
     }
-    size_t sum = 0;
+    size_t sum = request.prediction.size();
     for (const json::value& message : chat->messages) {
         const auto* object = message.if_object();
         const json::value* content = object == nullptr ? nullptr : object->if_contains("content");

@@ -85,6 +85,10 @@ class Runner {
             return;
         }
         std::vector<std::filesystem::path> paths = model_read_paths(spec.model_path);
+        if (!spec.draft_model_path.empty()) {
+            const auto more = model_read_paths(spec.draft_model_path);
+            paths.insert(paths.end(), more.begin(), more.end());
+        }
         paths.insert(paths.end(), spec.plugin_dirs.begin(), spec.plugin_dirs.end());
         log::info("sandbox: {}", enter_sandbox(paths).text());
     }
@@ -120,7 +124,7 @@ class Runner {
         }
         LoadedModel& loaded = *result;
         const auto ready = describe_ready(loaded);
-        engine::EngineOptions options = engine_options(loaded);
+        engine::EngineOptions options = engine_options(loaded, spec_);
         options.after_turn = service_->flush();
         auto model = guard_model(std::move(loaded.model), [this](Error error) {
             asio::post(io_, [this, error = std::move(error)] {

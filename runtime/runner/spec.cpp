@@ -10,6 +10,10 @@ using plugins::json_bool;
 using plugins::json_number;
 using plugins::json_text;
 
+uint32_t logit_rows(uint32_t max_sequences, std::string_view speculative) {
+    return speculative.empty() || speculative == "off" ? max_sequences : 2 * max_sequences;
+}
+
 namespace {
 
 json::object texts_to_json(const std::map<std::string, std::string>& texts) {
@@ -46,6 +50,11 @@ json::object to_json(const RunnerSpec& spec) {
             {"memory_bytes", spec.memory_bytes},
             {"options", texts_to_json(spec.options)},
             {"scheduling", texts_to_json(spec.scheduling)},
+            {"speculative", spec.speculative},
+            {"draft_model_path", spec.draft_model_path},
+            {"draft_context", spec.draft_context},
+            {"draft_memory_bytes", spec.draft_memory_bytes},
+            {"draft_tokens", spec.draft_tokens},
             {"sandbox", spec.sandbox},
             {"parent_pid", spec.parent_pid}};
 }
@@ -65,6 +74,11 @@ Result<RunnerSpec> spec_from_json(std::string_view line) {
     spec.context = static_cast<uint32_t>(json_number(value, "context"));
     spec.max_sequences = static_cast<uint32_t>(json_number(value, "max_sequences", 16));
     spec.memory_bytes = json_number(value, "memory_bytes");
+    spec.speculative = json_text(value, "speculative");
+    spec.draft_model_path = json_text(value, "draft_model_path");
+    spec.draft_context = static_cast<uint32_t>(json_number(value, "draft_context"));
+    spec.draft_memory_bytes = json_number(value, "draft_memory_bytes");
+    spec.draft_tokens = static_cast<uint32_t>(json_number(value, "draft_tokens", spec.draft_tokens));
     spec.sandbox = json_bool(value, "sandbox", true);
     spec.parent_pid = static_cast<int>(json_number(value, "parent_pid"));
     const json::object& object = value.get_object();

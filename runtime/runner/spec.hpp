@@ -25,9 +25,17 @@ struct RunnerSpec {
     uint64_t memory_bytes = 0;                      ///< what it may take, all in all; 0: no limit
     std::map<std::string, std::string> options;     ///< for the plugin
     std::map<std::string, std::string> scheduling;  ///< see scheduling.hpp
+    std::string speculative;                        ///< DraftSource by name; empty: off
+    std::string draft_model_path;                   ///< empty: none
+    uint32_t draft_context = 0;                     ///< tokens that the draft model gets KV memory for
+    uint64_t draft_memory_bytes = 0;                ///< what it may take beside the model
+    uint32_t draft_tokens = 8;                      ///< guessed for one sequence in one step, at most
     bool sandbox = true;
     int parent_pid = 0;  ///< whose child it expects to be; 0: anybody's
 };
+
+/// Rows of logits that a step of such a model may need: with speculative decoding, guesses beside every answer.
+uint32_t logit_rows(uint32_t max_sequences, std::string_view speculative);
 
 boost::json::object to_json(const RunnerSpec& spec);
 /// kInvalidArgument names what is missing.

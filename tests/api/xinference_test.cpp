@@ -53,7 +53,7 @@ TEST_F(XinferenceTest, LaunchWithTheClientsDefaults) {
 
 TEST_F(XinferenceTest, LaunchArgumentsReachTheFleet) {
     const Reply reply = launch(R"("model_uid":"u","model_engine":"CPU","quantization":"q4_0","n_ctx":4096,
-        "max_num_seqs":4,"n_threads":2,"engine_options":{"a":"b","c":3,"d":true},"model_format":"ggufv2",
+        "max_num_seqs":4,"n_threads":2,"speculative":"suffix","draft_tokens":6,"engine_options":{"a":"b","c":3,"d":true},"model_format":"ggufv2",
         "model_size_in_billions":"0_5","worker_ip":"x","request_limits":3,"odd":1,"other":null)");
     ASSERT_EQ(reply.status, 200) << reply.body;
     EXPECT_EQ(last().uid, "u");
@@ -62,6 +62,11 @@ TEST_F(XinferenceTest, LaunchArgumentsReachTheFleet) {
     EXPECT_EQ(last().context, 4096u);
     EXPECT_EQ(last().max_sequences, 4u);
     EXPECT_EQ(last().threads, 2u);
+    EXPECT_EQ(last().speculative, "suffix");
+    EXPECT_EQ(last().draft_tokens, 6u);
+    EXPECT_EQ(launch(R"("draft_model":"small")").status, 200);
+    EXPECT_EQ(last().draft_model, "small");
+    EXPECT_EQ(last().speculative, "draft");
     EXPECT_EQ(last().format, "ggufv2");
     EXPECT_EQ(last().size_in_billions, "0.5");
     EXPECT_EQ(last().options, (std::map<std::string, std::string>{{"a", "b"}, {"c", "3"}, {"d", "true"}}));
@@ -100,6 +105,9 @@ TEST_F(XinferenceTest, BadLaunchesAreRefusedByName) {
              Row{R"("n_gpu":0)", "n_gpu"},
              Row{R"("n_gpu":"all")", "n_gpu"},
              Row{R"("n_ctx":0)", "n_ctx"},
+             Row{R"("speculative":"magic")", "speculative"},
+             Row{R"("draft_tokens":0)", "draft_tokens"},
+             Row{R"("speculative":"draft")", "speculative"},
              Row{R"("engine_options":{"a":[]})", "engine_options.a"},
              Row{R"("peft_model_config":{"lora_list":[]})", "peft_model_config"},
          }) {

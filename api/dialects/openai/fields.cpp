@@ -65,12 +65,46 @@ void read_cache(json::Reader& reader, engine::GenerateRequest& request) {
     request.cache_debug = reader.boolean("cache_debug").value_or(false);
 }
 
+/// Where guesses come from, and OpenAI's predicted output; neither changes the answer.
+void read_speculation(json::Reader& reader, engine::GenerateRequest& request) {
+    if (const auto name = reader.string("speculative")) {
+        request.speculative = engine::draft_source_from(*name);
+        if (!request.speculative) {
+            reader.fail(
+                "speculative",
+                fmt::format("must be \"off\", \"auto\", \"ngram\", \"suffix\" or \"draft\", not \"{}\"", *name));
+        }
+    }
+    const bj::object* prediction = reader.object("prediction");
+    if (!prediction) {
+        return;
+    }
+    const bj::value* content = prediction->if_contains("content");
+    const bj::array* parts = content == nullptr ? nullptr : content->if_array();
+    if (content != nullptr && content->is_string()) {
+        request.prediction = std::string(content->get_string());
+    } else if (parts != nullptr) {
+        for (const bj::value& part : *parts) {
+            const bj::object* object = part.if_object();
+            const bj::value* text = object == nullptr ? nullptr : object->if_contains("text");
+            if (text == nullptr || !text->is_string()) {
+                reader.fail("prediction", "its parts must have a \"text\"");
+                return;
+            }
+            request.prediction += text->get_string();
+        }
+    } else {
+        reader.fail("prediction", "needs a \"content\" that is a string or an array of text parts");
+    }
+}
+
 }  // namespace
 
 void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& request) {
     call.model = reader.required_string("model");
     read_sampling(reader, request.sampling);
     read_stops(reader, request);
+    read_speculation(reader, request);
     // The newer name wins; both are checked.
     const auto newer = reader.integer("max_completion_tokens", 1, kMaxTokens);
     const auto older = reader.integer("max_tokens", 1, kMaxTokens);
@@ -101,7 +135,7 @@ void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& requ
     read_grammar(reader, request);
     // Known, and without effect on the answer.
     reader.known({"metadata", "store", "service_tier", "request_id", "stream_interval", "prompt_cache_key",
-                  "safety_identifier", "prediction"});
+                  "safety_identifier"});
 }
 
 void refuse_unsupported(json::Reader& reader) {

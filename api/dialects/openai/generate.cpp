@@ -31,6 +31,8 @@ void add(engine::Usage& sum, const engine::Usage& part) {
     if (!sum.cache_miss) {
         sum.cache_miss = part.cache_miss;  // of several prompts, the first's
     }
+    sum.accepted_draft_tokens += part.accepted_draft_tokens;
+    sum.rejected_draft_tokens += part.rejected_draft_tokens;
     // Several prompts are computed together: of times, the longest counts.
     const auto longest = [](double& most, double one) { most = std::max(most, one); };
     longest(sum.queue_seconds, part.queue_seconds);

@@ -59,10 +59,15 @@ bj::object usage_object(const engine::Usage& usage) {
     if (usage.cache_miss) {
         details["cache_miss"] = bj::object{{"reason", usage.cache_miss->reason}, {"at", usage.cache_miss->at}};
     }
-    return bj::object{{"prompt_tokens", usage.prompt_tokens},
-                      {"completion_tokens", usage.completion_tokens},
-                      {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
-                      {"prompt_tokens_details", std::move(details)}};
+    bj::object out{{"prompt_tokens", usage.prompt_tokens},
+                   {"completion_tokens", usage.completion_tokens},
+                   {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+                   {"prompt_tokens_details", std::move(details)}};
+    if (usage.accepted_draft_tokens + usage.rejected_draft_tokens > 0) {
+        out["completion_tokens_details"] = bj::object{{"accepted_prediction_tokens", usage.accepted_draft_tokens},
+                                                      {"rejected_prediction_tokens", usage.rejected_draft_tokens}};
+    }
+    return out;
 }
 
 bj::object timings_object(const engine::Usage& usage) {

@@ -103,6 +103,24 @@ std::optional<uint32_t> first_count(json::Reader& reader, std::initializer_list<
     return out;
 }
 
+void read_speculation(json::Reader& reader, fleet::LaunchRequest& request) {
+    request.speculative = reader.string("speculative").value_or("");
+    request.draft_model = reader.string("draft_model").value_or("");
+    if (request.speculative.empty() && !request.draft_model.empty()) {
+        request.speculative = "draft";
+    }
+    if (request.speculative == "draft" && request.draft_model.empty()) {
+        reader.fail("speculative", "\"draft\" needs a draft_model", "name a smaller model with the same vocabulary");
+    } else if (!request.speculative.empty() && !engine::draft_source_from(request.speculative)) {
+        reader.fail("speculative",
+                    fmt::format("must be \"off\", \"auto\", \"ngram\", \"suffix\" or \"draft\", not \"{}\"",
+                                request.speculative));
+    }
+    if (const auto tokens = reader.integer("draft_tokens", 1, 64)) {
+        request.draft_tokens = static_cast<uint32_t>(*tokens);
+    }
+}
+
 void read_options(json::Reader& reader, Launch& launch) {
     const bj::object* options = reader.object("engine_options");
     if (!options) {
@@ -163,6 +181,7 @@ api::ApiResult<Launch> decode_launch(const bj::object& body) {
     request.context = first_count(reader, {"context_length", "n_ctx", "max_model_len"});
     request.max_sequences = first_count(reader, {"max_num_seqs", "n_parallel"});
     request.threads = first_count(reader, {"n_threads", "threads"});
+    read_speculation(reader, request);
     read_options(reader, launch);
     if (reader.any("peft_model_config")) {
         reader.fail("peft_model_config", "adapters are not supported by this version, and would change the answers",

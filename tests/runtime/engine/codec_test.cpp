@@ -66,6 +66,8 @@ GenerateRequest full_request() {
     r.n = 4;
     r.priority = -2;
     r.grammar = GrammarSpec{GrammarSpec::Kind::kGrammar, "root ::= \"\xC3\xA9\"", "gbnf", {"a", "b"}, "</think>"};
+    r.speculative = DraftSource::kSuffix;
+    r.prediction = "so \"it\" goes";
     r.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     r.share_key = "tenant 7";
     r.deadline_ms = 1500;
@@ -241,10 +243,14 @@ TEST(EventCodec, KeepsFinishUsageAndError) {
                       1e-9,
                       12345.678901234567,
                       0.25,
-                      {0.01, 0.02, 0.5}};
+                      {0.01, 0.02, 0.5},
+                      6,
+                      7};
     const auto back = std::get<Usage>(round_trip(usage));
     EXPECT_EQ(back.prompt_tokens, usage.prompt_tokens);
     EXPECT_EQ(back.cached_tokens, 2u);
+    EXPECT_EQ(back.accepted_draft_tokens, usage.accepted_draft_tokens);
+    EXPECT_EQ(back.rejected_draft_tokens, usage.rejected_draft_tokens);
     EXPECT_EQ(back.completion_tokens, 3u);
     EXPECT_EQ(back.cache_miss, usage.cache_miss);
     EXPECT_EQ(back.queue_seconds, usage.queue_seconds);

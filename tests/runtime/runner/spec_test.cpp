@@ -25,6 +25,11 @@ TEST(RunnerSpec, SurvivesTheTrip) {
     spec.max_sequences = 3;
     spec.memory_bytes = uint64_t{5} << 33;
     spec.options = {{"kv_dtype", "f16"}};
+    spec.speculative = "suffix";
+    spec.draft_tokens = 5;
+    spec.draft_model_path = "/models/small.gguf";
+    spec.draft_context = 2048;
+    spec.draft_memory_bytes = uint64_t{3} << 32;
     spec.sandbox = false;
     spec.parent_pid = 42;
     const auto back = spec_from_json(boost::json::serialize(to_json(spec)));
