@@ -9,6 +9,7 @@
 #include "runtime/grammar/ebnf.hpp"
 #include "runtime/grammar/lark.hpp"
 #include "runtime/grammar/regex.hpp"
+#include "runtime/grammar/schema/schema.hpp"
 #include "runtime/grammar/structural_tag.hpp"
 
 namespace gantry::runner {
@@ -41,10 +42,7 @@ AutomatonResult lark_automaton(std::string_view text) {
     return grammar::rules_automaton(rules, root);
 }
 
-AutomatonResult schema_automaton(const boost::json::value&) {
-    return Error{Code::kUnimplemented, "JSON Schema is not supported by this version",
-                 "ask for \"json_object\", or describe the text by a grammar"};
-}
+AutomatonResult schema_automaton(const boost::json::value& schema) { return grammar::json_schema_automaton(schema); }
 
 AutomatonResult grammar_automaton(const engine::GrammarSpec& spec) {
     if (spec.syntax == "lark" || (spec.syntax.empty() && spec.text.find("::=") == std::string::npos)) {

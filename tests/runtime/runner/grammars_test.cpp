@@ -127,6 +127,8 @@ TEST_F(GrammarsTest, EveryFinishedAnswerHasTheFormAskedFor) {
     };
     for (const Case& c :
          {Case{spec(Kind::kRegex, "[a-c]{2,5}(-[0-9]+)?"), "[a-c]{2,5}(-[0-9]+)?"},
+          Case{spec(Kind::kJsonSchema, R"({"type":"array","items":{"type":"boolean"},"minItems":1,"maxItems":2})"),
+               "\\s*\\[\\s*(true|false)\\s*(,\\s*(true|false)\\s*)?\\]"},
           Case{spec(Kind::kRegex, "(é|yes)+\\n"), "(\xC3\xA9|yes)+\n"}, Case{spec(Kind::kGrammar, kSum), "[0-9+()]+"},
           Case{spec(Kind::kGrammar, "start: \"a\" NUMBER\n%import common.INT -> NUMBER"), "a[0-9]+"},
           Case{spec(Kind::kChoice, ""), "yes|no|name"}}) {
@@ -278,8 +280,9 @@ TEST_F(GrammarsTest, MistakesAreFoundBeforeTheEngine) {
          {Case{spec(Kind::kRegex, "a("), "character 2"}, Case{spec(Kind::kGrammar, "root ::= b"), "line 1"},
           Case{spec(Kind::kGrammar, "start: b"), "line 1"}, Case{spec(Kind::kChoice, ""), "choices is empty"},
           Case{unknown, "bison"}, Case{spec(Kind::kStructuralTag, "{}"), "triggers"},
-          Case{spec(Kind::kStructuralTag, "{"), "malformed JSON"},
-          Case{spec(Kind::kJsonSchema, "{"), "malformed JSON"}}) {
+          Case{spec(Kind::kStructuralTag, "{"), "malformed JSON"}, Case{spec(Kind::kJsonSchema, "{"), "malformed JSON"},
+          Case{spec(Kind::kJsonSchema, R"({"properties":{"a":{"type":"text"}}})"),
+               "\"type\" at \"#/properties/a/type\""}}) {
         const auto compiled = grammars_.compile(c.spec);
         ASSERT_FALSE(compiled.has_value()) << c.what;
         EXPECT_THAT(compiled.error().message, HasSubstr(c.what));
