@@ -82,6 +82,40 @@ TEST(EventChannel, SortsLinesByTheirNumbers) {
     EXPECT_EQ(one.error->code, Code::kUnavailable);
 }
 
+TEST(EventChannel, GivesUpOnAnAnswerThatNobodyReads) {
+    std::atomic<bool> attached = false;
+    const std::string line = "1 " + std::string(1 << 20, 'x') + "\n";
+    RunningServer server([&](http::Request, http::Responder& responder) -> asio::awaitable<void> {
+        (void)co_await responder.start(200, http::Headers());
+        asio::steady_timer pause(co_await asio::this_coro::executor);
+        while (!attached) {
+            pause.expires_after(std::chrono::milliseconds(1));
+            co_await pause.async_wait(asio::use_awaitable);
+        }
+        for (int i = 0; i < 8; ++i) {
+            (void)co_await responder.write(line);
+        }
+        (void)co_await responder.finish();
+    });
+    asio::io_context io;
+    const auto channel = std::make_shared<EventChannel>(io.get_executor());
+    channel->open(http::Client(io.get_executor(), server.endpoint()));
+    while (!channel->usable()) {
+        io.run_one();
+    }
+    Reader reader;
+    reader.inbox = std::make_unique<EventChannel::Inbox>(channel);
+    attached = true;
+    io.run();  // all has come before anything is read
+    io.restart();
+    asio::co_spawn(io, read(*reader.inbox, reader.lines, reader.error), asio::detached);
+    io.run();
+    EXPECT_EQ(reader.lines.size(), 4u);
+    ASSERT_TRUE(reader.error);
+    EXPECT_EQ(reader.error->code, Code::kResourceExhausted);
+    reader.inbox.reset();
+}
+
 TEST(EventChannel, IsNotUsableWhereTheProcessHasNone) {
     RunningServer server([](http::Request, http::Responder& responder) -> asio::awaitable<void> {
         (void)co_await responder.send(http::test::text_response("no such thing", 404));
