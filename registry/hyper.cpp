@@ -232,6 +232,9 @@ class HyperTranslator {
         if (type == "none") {
             return ok();
         }
+        if (!gguf_ && (type == "longrope" || type == "su")) {
+            return longrope();
+        }
         if (type != "linear" && type != "dynamic" && type != "yarn" && type != "llama3") {
             return in_.fault(key("rope.scaling.type", "rope.rope_type"),
                              "rotary scaling '" + type + "' is not supported for this architecture",
@@ -276,6 +279,10 @@ class HyperTranslator {
             GANTRY_TRY(const double times, positive_number("rope.scaling.attn_factor", 1.0));
             attention *= times;
         } else {
+            GANTRY_TRY(const auto truncate, in_.flag("rope.truncate"));
+            if (!truncate.value_or(true)) {
+                out_.hyper["rope.truncate"] = false;
+            }
             GANTRY_TRY(const auto given, in_.number("rope.attention_factor"));
             GANTRY_TRY(const auto one, in_.number("rope.mscale"));
             GANTRY_TRY(const auto all, in_.number("rope.mscale_all_dim"));
@@ -288,6 +295,34 @@ class HyperTranslator {
         out_.hyper["rope.beta_fast"] = fast;
         out_.hyper["rope.beta_slow"] = slow;
         out_.hyper["rope.attention_factor"] = attention;
+        return ok();
+    }
+
+    /// LongRoPE, which Phi-3's first files call "su". The factor may be left out: it is the ratio of the two contexts.
+    Status longrope() {
+        out_.hyper["rope.scaling"] = std::string("longrope");
+        const auto pairs = static_cast<size_t>(std::get<int64_t>(out_.hyper.at("rope.dim")) / 2);
+        for (const auto& [from, to] : {std::pair{"rope.short_factor", "rope.short_factors"},
+                                       std::pair{"rope.long_factor", "rope.long_factors"}}) {
+            GANTRY_TRY(std::vector<double> factors, in_.numbers(from));
+            if (factors.size() != pairs || std::ranges::any_of(factors, [](double f) { return f <= 0; })) {
+                return in_.fault(from, "must be " + std::to_string(pairs) + " positive numbers, one a rotated pair");
+            }
+            out_.hyper[to] = std::move(factors);
+        }
+        constexpr std::string_view kOriginal = "rope.original_max_position_embeddings";
+        GANTRY_TRY(const auto original, in_.integer(kOriginal));
+        if (!original || *original < 2 || *original > kMaxSize) {
+            return in_.fault(kOriginal, "is missing or out of range");
+        }
+        out_.hyper["rope.original_context"] = *original;
+        const double ratio = static_cast<double>(integer("context_length")) / static_cast<double>(*original);
+        GANTRY_TRY(const double factor, positive_number("rope.factor", ratio));
+        out_.hyper["rope.factor"] = factor;
+        GANTRY_TRY(const auto attention, in_.number("rope.attention_factor"));
+        if (attention) {
+            out_.hyper["rope.attention_factor"] = *attention;
+        }
         return ok();
     }
 

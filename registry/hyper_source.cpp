@@ -110,6 +110,9 @@ Result<std::vector<std::string>> GgufHyper::texts(std::string_view key) const {
     return std::vector<std::string>(views.begin(), views.end());
 }
 
+/// No key of a GGUF file that is asked for is a list of numbers: it keeps those as tensors.
+Result<std::vector<double>> GgufHyper::numbers(std::string_view) const { return std::vector<double>(); }
+
 Error GgufHyper::fault(std::string_view key, std::string_view problem, Code code, std::string_view hint) const {
     const auto* value = find(key);
     return file_fault(file_.origin, "'" + prefix_ + std::string(key) + "'", value == nullptr ? 0 : value->offset,
@@ -194,6 +197,25 @@ Result<std::vector<std::string>> ConfigHyper::texts(std::string_view key) const 
             return fault(key, "must be an array of strings");
         }
         out.emplace_back(element.get_string());
+    }
+    return out;
+}
+
+Result<std::vector<double>> ConfigHyper::numbers(std::string_view key) const {
+    const auto* value = find(key);
+    std::vector<double> out;
+    if (value == nullptr) {
+        return out;
+    }
+    if (!value->is_array()) {
+        return fault(key, "must be an array of numbers");
+    }
+    for (const auto& element : value->get_array()) {
+        boost::json::error_code ec;
+        out.push_back(element.is_number() ? element.to_number<double>(ec) : 0);
+        if (!element.is_number() || ec || !std::isfinite(out.back())) {
+            return fault(key, "must be an array of finite numbers");
+        }
     }
     return out;
 }

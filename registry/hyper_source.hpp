@@ -26,6 +26,8 @@ class HyperSource {
     virtual Result<std::optional<bool>> flag(std::string_view key) const = 0;
     virtual Result<std::optional<std::string>> text(std::string_view key) const = 0;
     virtual Result<std::vector<std::string>> texts(std::string_view key) const = 0;
+    /// Finite numbers; empty where the key is absent.
+    virtual Result<std::vector<double>> numbers(std::string_view key) const = 0;
     virtual Error fault(std::string_view key, std::string_view problem, Code code = Code::kDataLoss,
                         std::string_view hint = {}) const = 0;
 };
@@ -41,6 +43,7 @@ class GgufHyper final : public HyperSource {
     Result<std::optional<bool>> flag(std::string_view key) const override;
     Result<std::optional<std::string>> text(std::string_view key) const override;
     Result<std::vector<std::string>> texts(std::string_view key) const override;
+    Result<std::vector<double>> numbers(std::string_view key) const override;
     Error fault(std::string_view key, std::string_view problem, Code code = Code::kDataLoss,
                 std::string_view hint = {}) const override;
 
@@ -63,6 +66,7 @@ class ConfigHyper final : public HyperSource {
     Result<std::optional<bool>> flag(std::string_view key) const override;
     Result<std::optional<std::string>> text(std::string_view key) const override;
     Result<std::vector<std::string>> texts(std::string_view key) const override;
+    Result<std::vector<double>> numbers(std::string_view key) const override;
     Error fault(std::string_view key, std::string_view problem, Code code = Code::kDataLoss,
                 std::string_view hint = {}) const override;
 

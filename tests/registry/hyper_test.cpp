@@ -233,6 +233,34 @@ TEST(ConfigHyper, YarnFactors) {
     EXPECT_NEAR(factor(""), usual, 1e-12);
     EXPECT_NEAR(factor(R"(, "attention_factor": 1.5)"), 1.5, 1e-12);
     EXPECT_NEAR(factor(R"(, "mscale": 1.0, "mscale_all_dim": 1.0)"), 1, 1e-12);
+    EXPECT_FALSE(std::get<bool>(from_config(R"(, "rope_scaling": {"type": "yarn", "factor": 4, "truncate": false})")
+                                    .manifest.hyper.at("rope.truncate")));
+}
+
+TEST(ConfigHyper, LongRopeInAllItsSpellings) {
+    const std::string factors =
+        R"("short_factor": [1, 1.5, 1, 1, 1, 1, 1, 1], "long_factor": [2, 2, 2, 2, 3, 3, 3, 4])";
+    const auto hyper = [](const std::string& config) { return from_config(config).manifest.hyper; };
+    // Phi-3 keeps the original context beside the scaling; transformers 5 within it.
+    const auto su =
+        hyper(R"(, "original_max_position_embeddings": 32, "rope_scaling": {"type": "su", )" + factors + "}");
+    const auto full = hyper(R"(, "rope_parameters": {"rope_type": "longrope", "factor": 8, "attention_factor": 1.25,
+        "original_max_position_embeddings": 32, )" +
+                            factors + "}");
+    for (const auto* m : {&su, &full}) {
+        EXPECT_EQ(std::get<std::string>(m->at("rope.scaling")), "longrope");
+        EXPECT_EQ(std::get<int64_t>(m->at("rope.original_context")), 32);
+        EXPECT_EQ(std::get<std::vector<double>>(m->at("rope.short_factors"))[1], 1.5);
+        EXPECT_EQ(std::get<std::vector<double>>(m->at("rope.long_factors"))[7], 4);
+    }
+    EXPECT_EQ(std::get<double>(su.at("rope.factor")),
+              static_cast<double>(std::get<int64_t>(su.at("context_length"))) / 32);
+    EXPECT_EQ(std::get<double>(full.at("rope.factor")), 8);
+    EXPECT_EQ(std::get<double>(full.at("rope.attention_factor")), 1.25);
+    EXPECT_THAT(from_config(R"(, "rope_scaling": {"type": "su", "short_factor": [1, 2]})").error,
+                HasSubstr("short_factor must be 8 positive numbers"));
+    EXPECT_THAT(from_config(R"(, "rope_scaling": {"type": "su", )" + factors + "}").error,
+                HasSubstr("'original_max_position_embeddings'"));
 }
 
 TEST(ConfigHyper, OtherKeys) {
