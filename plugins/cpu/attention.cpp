@@ -30,6 +30,19 @@ uint32_t group_of(const KvLayout& layout, uint32_t block_size, uint32_t token) {
 Attention::Attention(const Kernels& kernels, ThreadPool& pool)
     : kernels_(kernels), pool_(pool), scratch_(pool.size()) {}
 
+uint64_t Attention::scratch_bytes(const transformer::ScratchSpec& s) {
+    const uint64_t row_floats = uint64_t{s.head_dim} * 2 + 16 + kStepTokens + 8;
+    const uint64_t expanded = uint64_t{kStepTokens} * (2 * s.head_dim + 16) * sizeof(float);
+    const uint64_t groups = (s.max_context / kGroupTokens + 1) * sizeof(KvGroup);
+    const uint64_t rows = std::max(kTaskRows, s.heads);
+    const uint64_t per_thread = rows * row_floats * sizeof(float) + expanded + groups;
+    // Long contexts of sequences with few new tokens are computed in parts.
+    const uint64_t divided = std::min<uint64_t>(s.max_tokens, uint64_t{kPartTokens} * s.max_sequences);
+    const uint64_t parts = s.max_context / (kPartGroups * kGroupTokens) + 1;
+    const uint64_t merged = divided * s.heads * parts * (s.head_dim + 18) * sizeof(float);
+    return s.threads * per_thread + merged + uint64_t{s.max_tokens} * s.max_tokens;  // and who sees whom in trees
+}
+
 size_t Attention::Call::part_floats(const Task& task) const {
     const size_t rows = static_cast<size_t>(task.end - task.begin) * group_heads;
     return rows * (kv.layout().v_stride + 2);
@@ -138,6 +151,29 @@ void Attention::list_groups(const Call& call, const Task& task, Scratch& scratch
     }
 }
 
+/// The same for quantised memory: expands as many groups as one step of the kernel takes, and goes on with the next.
+void Attention::attend_expanded(const Call& call, const Task& task, AttentionTile tile, AttentionFn kernel,
+                                Scratch& s) const {
+    const size_t floats = call.kv.expanded_floats();
+    const size_t keys = size_t{call.params.head_dim} * kGroupTokens;
+    const auto table = call.step.block_ids.subspan(call.step.block_begin[task.sequence]);
+    const uint32_t groups_in_block = call.kv.layout().groups;
+    s.expanded.resize(floats * kStepGroups);
+    for (uint32_t first = 0; first < s.groups.size(); first += kStepGroups) {
+        tile.groups = s.groups.data() + first;
+        tile.group_count = std::min(kStepGroups, static_cast<uint32_t>(s.groups.size()) - first);
+        for (uint32_t i = 0; i < tile.group_count; ++i) {
+            const uint32_t group = task.first_group + first + i;
+            float* to = s.expanded.data() + i * floats;
+            call.kv.expand_group(call.params.layer, table[group / groups_in_block], task.kv_head,
+                                 group % groups_in_block, to);
+            s.groups[first + i].k = to;
+            s.groups[first + i].v = to + keys;
+        }
+        kernel(tile);
+    }
+}
+
 void Attention::attend(const Call& call, const Task& task, Scratch& s) {
     const uint32_t head_dim = call.params.head_dim;
     const uint32_t heads = call.group_heads;
@@ -168,10 +204,27 @@ void Attention::attend(const Call& call, const Task& task, Scratch& s) {
                         static_cast<size_t>(token - first) * new_tokens(call.step, task.sequence);
         }
     }
-    kernels_.attention[static_cast<size_t>(call.kv.element())](
-        {s.q.data(), rows, head_dim, v_stride, s.groups.data(), static_cast<uint32_t>(s.groups.size()), s.begin.data(),
-         s.end.data(), tree ? s.mask.data() : nullptr, context, call.params.logit_softcap, s.scores.data(),
-         s.acc.data(), s.maximum.data(), s.sum.data()});
+    AttentionTile tile{s.q.data(),
+                       rows,
+                       head_dim,
+                       v_stride,
+                       s.groups.data(),
+                       static_cast<uint32_t>(s.groups.size()),
+                       s.begin.data(),
+                       s.end.data(),
+                       tree ? s.mask.data() : nullptr,
+                       context,
+                       call.params.logit_softcap,
+                       s.scores.data(),
+                       s.acc.data(),
+                       s.maximum.data(),
+                       s.sum.data()};
+    const AttentionFn kernel = kernels_.attention[static_cast<size_t>(call.kv.element())];
+    if (call.kv.quantized()) {
+        attend_expanded(call, task, tile, kernel, s);
+    } else {
+        kernel(tile);
+    }
     if (task.parts == 1) {
         write_rows(call, task, s.acc.data(), s.sum.data());
         return;

@@ -23,6 +23,9 @@ class Attention {
     void run(const CpuKvCache& kv, const transformer::AttentionParams& params, const transformer::Step& step,
              transformer::Mat q, transformer::Mat out);
 
+    /// Most that the scratch below grows to.
+    static uint64_t scratch_bytes(const transformer::ScratchSpec& spec);
+
   private:
     /// Tokens `begin` .. `end` of the step, one KV head, KV groups first_group .. end_group of the sequence.
     struct Task {
@@ -47,6 +50,7 @@ class Attention {
         std::vector<uint32_t> begin, end;
         std::vector<const uint8_t*> mask;
         std::vector<KvGroup> groups;
+        std::vector<float> expanded;  ///< one step's groups of a quantised cache, as fp32
     };
 
     void fill_tree(const transformer::Step& step, uint32_t window);
@@ -55,6 +59,8 @@ class Attention {
     void add_tasks(const Call& call, Task task);
     void list_groups(const Call& call, const Task& task, Scratch& scratch) const;
     void attend(const Call& call, const Task& task, Scratch& scratch);
+    void attend_expanded(const Call& call, const Task& task, AttentionTile tile, AttentionFn kernel,
+                         Scratch& scratch) const;
     void write_rows(const Call& call, const Task& task, const float* acc, const float* sum) const;
     void merge(const Call& call, const Task& first);
 

@@ -92,10 +92,7 @@ std::unique_ptr<transformer::Weight> CpuDevice::load_weight(const gantry_tensor_
     return std::make_unique<CpuWeight>(view, use, precision_, pool_, prefill_ == Prefill::kOneDnn);
 }
 
-bool CpuDevice::supports(transformer::KvType type) const {
-    using transformer::KvType;
-    return type == KvType::kF32 || type == KvType::kF16 || type == KvType::kBf16;
-}
+bool CpuDevice::supports(transformer::KvType) const { return true; }
 
 uint64_t CpuDevice::kv_bytes_per_block(const transformer::KvSpec& spec) const {
     return static_cast<uint64_t>(KvLayout(spec).block_bytes) * spec.layers;
@@ -103,6 +100,11 @@ uint64_t CpuDevice::kv_bytes_per_block(const transformer::KvSpec& spec) const {
 
 std::unique_ptr<transformer::KvCache> CpuDevice::create_kv(const transformer::KvSpec& spec) {
     return std::make_unique<CpuKvCache>(spec, kernels_);
+}
+
+uint64_t CpuDevice::scratch_bytes(const transformer::ScratchSpec& s) const {
+    const uint64_t rotations = uint64_t{s.max_tokens} * s.rotated_pairs * 2 * sizeof(float);
+    return rotations + Products::scratch_bytes(s) + Attention::scratch_bytes(s);
 }
 
 void CpuDevice::embed(const transformer::Weight& table, std::span<const int32_t> ids, Mat out) {

@@ -43,6 +43,8 @@ class CpuDevice final : public transformer::Device {
     uint64_t kv_bytes_per_block(const transformer::KvSpec& spec) const override;
     std::unique_ptr<transformer::KvCache> create_kv(const transformer::KvSpec& spec) override;
 
+    uint64_t scratch_bytes(const transformer::ScratchSpec& spec) const override;
+
     void begin_step(const transformer::Step& step) override { deterministic_ = step.deterministic; }
     bool can_be_deterministic() const override { return true; }
 

@@ -33,6 +33,14 @@ Products::Products(const Kernels& kernels, const CpuFeatures& features, ThreadPo
       library_type_(precision == Precision::kAuto && prefers_bf16(features) ? Element::kBf16 : Element::kF32),
       scratch_(pool.size()) {}
 
+uint64_t Products::scratch_bytes(const transformer::ScratchSpec& s) {
+    // Per activation an int8, its share of a BlockInfo, and a bf16; per thread weights on their way to the library.
+    const uint64_t per_value = sizeof(int8_t) + sizeof(BlockInfo) / kBlock + sizeof(uint16_t);
+    const uint64_t converted = std::max<uint64_t>(kLibraryElements, uint64_t{s.widest_input} * kPanelRows);
+    return uint64_t{s.max_tokens} * s.widest_input * per_value +
+           s.threads * converted * (sizeof(float) + sizeof(uint16_t));
+}
+
 Products::Way Products::way_of(const CpuWeight& weight, uint32_t rows, bool own_kernels_only) const {
     const bool large = library_ != nullptr && !own_kernels_only && rows >= kLibraryRows;
     if (large && (!weight.pack() || prefill_ == Prefill::kOneDnn)) return Way::kLibrary;

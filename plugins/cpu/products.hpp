@@ -30,6 +30,9 @@ class Products {
     /// many rows there are. [engine]
     void run(transformer::Mat x, std::span<const transformer::LinearOut> outs, bool own_kernels_only);
 
+    /// Most that the scratch below grows to.
+    static uint64_t scratch_bytes(const transformer::ScratchSpec& spec);
+
     /// Kernels and library, for people.
     std::string plan() const;
 

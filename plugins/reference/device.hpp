@@ -38,29 +38,36 @@ class MappedWeight final : public transformer::Weight {
     const std::byte* data_;
 };
 
-/// All keys and values in fp32: [block][layer][K or V][offset][kv_head][dim].
+/// All keys and values, in any KvType: [block][layer][K or V][offset][kv_head] rows of one head each (see
+/// transformer::encode_kv_row).
 class HostKv final : public transformer::KvCache {
   public:
     explicit HostKv(const transformer::KvSpec& spec);
-    static uint64_t floats_per_block(const transformer::KvSpec& spec);
+    static uint64_t block_bytes(const transformer::KvSpec& spec);
 
-    /// [kv_heads * head_dim] floats of one slot.
-    float* key(uint32_t layer, uint32_t slot) { return at(layer, slot, false); }
-    float* value(uint32_t layer, uint32_t slot) { return at(layer, slot, true); }
+    /// One head's values of one slot. `out` has head_dim (of V: v_head_dim) floats.
+    void read_key(uint32_t layer, uint32_t slot, uint32_t head, float* out) const;
+    void read_value(uint32_t layer, uint32_t slot, uint32_t head, float* out) const;
+    /// All heads' values of one slot: k [kv_heads * head_dim], v [kv_heads * v_head_dim].
+    void write(uint32_t layer, uint32_t slot, const float* k, const float* v);
     const transformer::KvSpec& spec() const { return spec_; }
 
-    uint64_t bytes_per_block() const override { return floats_per_block(spec_) * sizeof(float); }
+    uint64_t bytes_per_block() const override { return block_bytes(spec_); }
     void copy_slots(std::span<const uint32_t> src, std::span<const uint32_t> dst) override;
     void copy_blocks(std::span<const uint32_t> src, std::span<const uint32_t> dst) override;
     void read_blocks(std::span<const uint32_t> blocks, std::byte* host) override;
     void write_blocks(std::span<const uint32_t> blocks, const std::byte* host) override;
 
   private:
-    float* at(uint32_t layer, uint32_t slot, bool value);
-    float* block(uint32_t index) { return memory_.data() + index * floats_per_block(spec_); }
+    uint64_t key_row() const;
+    uint64_t value_row() const;
+    /// Where a slot's keys and values of all heads begin, bytes from the start.
+    uint64_t key_at(uint32_t layer, uint32_t slot) const;
+    uint64_t value_at(uint32_t layer, uint32_t slot) const;
+    std::byte* block(uint32_t index) { return memory_.data() + index * block_bytes(spec_); }
 
     transformer::KvSpec spec_;
-    std::vector<float> memory_;
+    std::vector<std::byte> memory_;
 };
 
 class ReferenceDevice final : public transformer::Device {
@@ -77,7 +84,7 @@ class ReferenceDevice final : public transformer::Device {
     uint64_t weight_bytes(const gantry_tensor_view_t&, transformer::WeightUse) const override { return 0; }
     std::unique_ptr<Weight> load_weight(const gantry_tensor_view_t& view, transformer::WeightUse use) override;
 
-    bool supports(transformer::KvType type) const override { return type == transformer::KvType::kF32; }
+    bool supports(transformer::KvType) const override { return true; }
     uint64_t kv_bytes_per_block(const transformer::KvSpec& spec) const override;
     std::unique_ptr<transformer::KvCache> create_kv(const transformer::KvSpec& spec) override;
 
@@ -103,6 +110,7 @@ class ReferenceDevice final : public transformer::Device {
 
   private:
     std::vector<float> row_, bias_;  // one decoded weight row, one bias
+    std::vector<float> cached_;      // one head's key or value
     std::vector<uint32_t> visible_;  // slots that a token sees
     std::vector<double> scores_;     // one per visible slot
     std::vector<double> sum_;        // one head's output

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <gantry/transformer/dequantize.hpp>
+#include <gantry/transformer/kv_types.hpp>
 
 #include "device.hpp"
 
@@ -20,34 +21,64 @@ void MappedWeight::row(uint64_t index, float* out) const {
     transformer::dequantize(dtype_, data_ + index * row_bytes_, out, cols_);
 }
 
-HostKv::HostKv(const KvSpec& spec) : spec_(spec), memory_(floats_per_block(spec) * spec.block_count) {}
+HostKv::HostKv(const KvSpec& spec) : spec_(spec), memory_(block_bytes(spec) * spec.block_count) {}
 
-uint64_t HostKv::floats_per_block(const KvSpec& s) {
-    return uint64_t{s.layers} * s.block_size * s.kv_heads * (s.head_dim + s.v_head_dim);
+uint64_t HostKv::block_bytes(const KvSpec& s) {
+    const uint64_t head =
+        transformer::kv_row_bytes(s.type, s.head_dim) + transformer::kv_row_bytes(s.type, s.v_head_dim);
+    return uint64_t{s.layers} * s.block_size * s.kv_heads * head;
 }
 
-float* HostKv::at(uint32_t layer, uint32_t slot, bool value) {
-    const uint64_t keys = uint64_t{spec_.block_size} * spec_.kv_heads * spec_.head_dim;
-    const uint64_t values = uint64_t{spec_.block_size} * spec_.kv_heads * spec_.v_head_dim;
+uint64_t HostKv::key_row() const { return transformer::kv_row_bytes(spec_.type, spec_.head_dim); }
+uint64_t HostKv::value_row() const { return transformer::kv_row_bytes(spec_.type, spec_.v_head_dim); }
+
+uint64_t HostKv::key_at(uint32_t layer, uint32_t slot) const {
+    const uint64_t layer_bytes = uint64_t{spec_.block_size} * spec_.kv_heads * (key_row() + value_row());
+    return slot / spec_.block_size * block_bytes(spec_) + layer * layer_bytes +
+           slot % spec_.block_size * spec_.kv_heads * key_row();
+}
+
+uint64_t HostKv::value_at(uint32_t layer, uint32_t slot) const {
+    const uint64_t keys = uint64_t{spec_.block_size} * spec_.kv_heads * key_row();
     const uint64_t offset = slot % spec_.block_size;
-    float* start = block(slot / spec_.block_size) + layer * (keys + values);
-    return value ? start + keys + offset * spec_.kv_heads * spec_.v_head_dim
-                 : start + offset * spec_.kv_heads * spec_.head_dim;
+    return key_at(layer, slot) + keys - offset * spec_.kv_heads * key_row() + offset * spec_.kv_heads * value_row();
+}
+
+void HostKv::read_key(uint32_t layer, uint32_t slot, uint32_t head, float* out) const {
+    transformer::decode_kv_row(spec_.type, memory_.data() + key_at(layer, slot) + head * key_row(), spec_.head_dim,
+                               out);
+}
+
+void HostKv::read_value(uint32_t layer, uint32_t slot, uint32_t head, float* out) const {
+    transformer::decode_kv_row(spec_.type, memory_.data() + value_at(layer, slot) + head * value_row(),
+                               spec_.v_head_dim, out);
+}
+
+void HostKv::write(uint32_t layer, uint32_t slot, const float* k, const float* v) {
+    std::byte* keys = memory_.data() + key_at(layer, slot);
+    std::byte* values = memory_.data() + value_at(layer, slot);
+    for (uint32_t head = 0; head < spec_.kv_heads; ++head) {
+        transformer::encode_kv_row(spec_.type, k + head * spec_.head_dim, spec_.head_dim, keys + head * key_row());
+        transformer::encode_kv_row(spec_.type, v + head * spec_.v_head_dim, spec_.v_head_dim,
+                                   values + head * value_row());
+    }
 }
 
 void HostKv::copy_slots(std::span<const uint32_t> src, std::span<const uint32_t> dst) {
     for (size_t i = 0; i < src.size(); ++i) {
         if (src[i] == dst[i]) continue;
         for (uint32_t layer = 0; layer < spec_.layers; ++layer) {
-            std::copy_n(key(layer, src[i]), spec_.kv_heads * spec_.head_dim, key(layer, dst[i]));
-            std::copy_n(value(layer, src[i]), spec_.kv_heads * spec_.v_head_dim, value(layer, dst[i]));
+            std::copy_n(memory_.data() + key_at(layer, src[i]), spec_.kv_heads * key_row(),
+                        memory_.data() + key_at(layer, dst[i]));
+            std::copy_n(memory_.data() + value_at(layer, src[i]), spec_.kv_heads * value_row(),
+                        memory_.data() + value_at(layer, dst[i]));
         }
     }
 }
 
 void HostKv::copy_blocks(std::span<const uint32_t> src, std::span<const uint32_t> dst) {
     for (size_t i = 0; i < src.size(); ++i) {
-        if (src[i] != dst[i]) std::copy_n(block(src[i]), floats_per_block(spec_), block(dst[i]));
+        if (src[i] != dst[i]) std::copy_n(block(src[i]), block_bytes(spec_), block(dst[i]));
     }
 }
 
@@ -75,9 +106,7 @@ std::unique_ptr<transformer::Weight> ReferenceDevice::load_weight(const gantry_t
     return std::make_unique<MappedWeight>(view);
 }
 
-uint64_t ReferenceDevice::kv_bytes_per_block(const KvSpec& spec) const {
-    return HostKv::floats_per_block(spec) * sizeof(float);
-}
+uint64_t ReferenceDevice::kv_bytes_per_block(const KvSpec& spec) const { return HostKv::block_bytes(spec); }
 
 std::unique_ptr<transformer::KvCache> ReferenceDevice::create_kv(const KvSpec& spec) {
     return std::make_unique<HostKv>(spec);

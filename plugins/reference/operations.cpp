@@ -163,8 +163,7 @@ void ReferenceDevice::rope(Mat x, uint32_t head_dim, const Rope& rope, std::span
 void ReferenceDevice::store_kv(KvCache& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) {
     auto& cache = static_cast<HostKv&>(kv);
     for (size_t t = 0; t < slots.size(); ++t) {
-        std::copy_n(row_of(k, t), k.cols, cache.key(layer, slots[t]));
-        std::copy_n(row_of(v, t), v.cols, cache.value(layer, slots[t]));
+        cache.write(layer, slots[t], row_of(k, t), row_of(v, t));
     }
 }
 
@@ -172,6 +171,7 @@ void ReferenceDevice::attention(KvCache& kv, const AttentionParams& p, const Ste
     auto& cache = static_cast<HostKv&>(kv);
     const uint32_t v_dim = cache.spec().v_head_dim;
     sum_.resize(v_dim);
+    cached_.resize(std::max(p.head_dim, v_dim));
     for (size_t s = 0; s < step.sequences(); ++s) {
         for (uint32_t t = step.token_begin[s]; t < step.token_begin[s + 1]; ++t) {
             visible_slots(step, s, t - step.token_begin[s], cache.spec().block_size, p.sliding_window, visible_);
@@ -181,8 +181,8 @@ void ReferenceDevice::attention(KvCache& kv, const AttentionParams& p, const Ste
                 const float* query = row_of(q, t) + h * p.head_dim;
                 double highest = -HUGE_VAL;
                 for (size_t i = 0; i < visible_.size(); ++i) {
-                    const float* key = cache.key(p.layer, visible_[i]) + kv_head * p.head_dim;
-                    double score = dot(query, key, p.head_dim) * static_cast<double>(p.scale);
+                    cache.read_key(p.layer, visible_[i], kv_head, cached_.data());
+                    double score = dot(query, cached_.data(), p.head_dim) * static_cast<double>(p.scale);
                     const auto cap = static_cast<double>(p.logit_softcap);
                     if (cap != 0) score = cap * std::tanh(score / cap);
                     scores_[i] = score;
@@ -191,10 +191,10 @@ void ReferenceDevice::attention(KvCache& kv, const AttentionParams& p, const Ste
                 double total = 0;
                 std::fill(sum_.begin(), sum_.end(), 0.0);
                 for (size_t i = 0; i < visible_.size(); ++i) {
-                    const float* value = cache.value(p.layer, visible_[i]) + kv_head * v_dim;
+                    cache.read_value(p.layer, visible_[i], kv_head, cached_.data());
                     const double weight = std::exp(scores_[i] - highest);
                     total += weight;
-                    for (uint32_t d = 0; d < v_dim; ++d) sum_[d] += weight * static_cast<double>(value[d]);
+                    for (uint32_t d = 0; d < v_dim; ++d) sum_[d] += weight * static_cast<double>(cached_[d]);
                 }
                 float* to = row_of(out, t) + h * v_dim;
                 for (uint32_t d = 0; d < v_dim; ++d) to[d] = static_cast<float>(sum_[d] / total);

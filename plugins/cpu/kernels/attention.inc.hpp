@@ -157,4 +157,36 @@ void attention(const AttentionTile& t) {
     }
 }
 
+// Loops of 16 independent lanes: the compiler makes vectors of them for each instruction set.
+void expand_q8_keys(const uint8_t* q, const float* scales, uint32_t rows, float* out) {
+    for (uint32_t d = 0; d < rows; ++d, q += kGroupTokens, out += kGroupTokens) {
+        for (uint32_t i = 0; i < kGroupTokens; ++i) {
+            out[i] = scales[i] * static_cast<float>(static_cast<int8_t>(q[i]));
+        }
+    }
+}
+
+void expand_q8_values(const uint8_t* q, float scale, uint32_t n, float* out) {
+    for (uint32_t i = 0; i < n; ++i) out[i] = scale * static_cast<float>(static_cast<int8_t>(q[i]));
+}
+
+void expand_q4_keys(const uint8_t* q, const float* scales, uint32_t rows, float* out) {
+    for (uint32_t d = 0; d < rows; d += 2, q += kGroupTokens, out += size_t{2} * kGroupTokens) {
+        for (uint32_t i = 0; i < kGroupTokens; ++i) {
+            out[i] = scales[i] * static_cast<float>((q[i] & 15) - 8);
+        }
+        if (d + 1 == rows) return;
+        for (uint32_t i = 0; i < kGroupTokens; ++i) {
+            out[kGroupTokens + i] = scales[i] * static_cast<float>((q[i] >> 4) - 8);
+        }
+    }
+}
+
+void expand_q4_values(const uint8_t* q, float scale, uint32_t n, float* out) {
+    for (uint32_t i = 0; i < n; i += 2) {
+        out[i] = scale * static_cast<float>((q[i / 2] & 15) - 8);
+        out[i + 1] = scale * static_cast<float>((q[i / 2] >> 4) - 8);
+    }
+}
+
 }  // namespace

@@ -108,6 +108,13 @@ struct AttentionTile {
 };
 using AttentionFn = void (*)(const AttentionTile& tile);
 
+/// Quantised KV to fp32. Keys: `rows` dimensions of 16 tokens, a scale each token, out [rows][16]. Values: n (a
+/// multiple of 16) dimensions of one token. Q8: int8; Q4: two dimensions a byte, the even one low, 8 added.
+struct ExpandFns {
+    void (*keys)(const uint8_t* q, const float* scales, uint32_t rows, float* out);
+    void (*values)(const uint8_t* q, float scale, uint32_t n, float* out);
+};
+
 enum class Act : uint8_t { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared };
 
 struct Kernels {
@@ -119,6 +126,7 @@ struct Kernels {
     PackedFn packed[kPackCount];
     DotFn dot[kElementCount];
     AttentionFn attention[kElementCount];
+    ExpandFns expand_q8, expand_q4;
 
     /// out = x / rms(x) * (gain + offset); may alias.
     void (*rms_norm)(const float* x, const float* gain, uint32_t n, float eps, float offset, float* out);

@@ -13,6 +13,8 @@ constexpr gantry::cpu::Kernels make_table(gantry::cpu::Isa isa, std::string_view
                        packed<Pack::kQ5_1>, packed<Pack::kQ4K>, packed<Pack::kQ5K>, packed<Pack::kQ6K>},
             .dot = {dot<Element::kF32>, dot<Element::kF16>, dot<Element::kBf16>},
             .attention = {attention<Element::kF32>, attention<Element::kF16>, attention<Element::kBf16>},
+            .expand_q8 = {expand_q8_keys, expand_q8_values},
+            .expand_q4 = {expand_q4_keys, expand_q4_values},
             .rms_norm = rms_norm,
             .add_rms_norm = add_rms_norm,
             .layer_norm = layer_norm,

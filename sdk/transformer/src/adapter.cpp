@@ -79,7 +79,8 @@ class TransformerBackend final : public sdk::Backend {
         }
         p.needs.kv_bytes_per_block = p.device->kv_bytes_per_block(p.kv);
         p.needs.scratch_bytes =
-            Activations::floats(p.config, p.plan.max_step_tokens, p.plan.max_logit_rows) * sizeof(float);
+            Activations::floats(p.config, p.plan.max_step_tokens, p.plan.max_logit_rows) * sizeof(float) +
+            p.device->scratch_bytes(scratch_spec(p.config, p.plan));
         p.needs.block_size = p.plan.block_size;
         p.needs.max_context = p.config.max_context();
         return p;

@@ -52,6 +52,7 @@ CheckedBatch BatchChecker::check(const gantry_batch_t& b) {
     out.token_ids = {ids_.data(), b.token_count};
     out.logit_rows = {b.logit_rows, b.logit_row_count};
     out.embedding_rows = {b.embedding_rows, b.embedding_count};
+    if (b.adapter_ids != nullptr) out.adapter_ids = {b.adapter_ids, b.sequence_count};
     out.embeddings = b.embeddings;
     out.logits = b.logits;
     out.hidden = b.hidden;
@@ -83,12 +84,6 @@ void BatchChecker::check_sizes(const gantry_batch_t& b) const {
     }
     if ((b.flags & GANTRY_BATCH_DETERMINISTIC) != 0 && !limits_.deterministic) {
         throw sdk::Error(GANTRY_ERR_UNIMPLEMENTED, "batch: this model cannot keep GANTRY_BATCH_DETERMINISTIC");
-    }
-    for (uint32_t s = 0; b.adapter_ids != nullptr && s < b.sequence_count; ++s) {
-        if (b.adapter_ids[s] != 0) {
-            throw sdk::Error(GANTRY_ERR_UNIMPLEMENTED,
-                             "batch: " + at("sequence", s) + " names an adapter; this model takes none");
-        }
     }
 }
 

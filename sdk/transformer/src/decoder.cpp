@@ -41,9 +41,18 @@ Decoder::Decoder(Device& device, const ModelConfig& config, const Weights& weigh
       weights_(weights),
       kv_(kv),
       rope_(std::move(rope)),
-      buffers_(device, config, max_tokens, max_rows) {}
+      buffers_(device, config, max_tokens, max_rows),
+      max_tokens_(max_tokens) {
+    logit_adapted_.reserve(max_rows);
+}
 
-void Decoder::run(const CheckedBatch& batch) {
+void Decoder::reserve_rank(uint32_t max_rank) {
+    const size_t floats = size_t{max_tokens_} * max_rank;
+    if (floats == 0) low_rank_.reset();
+    if (floats != 0 && (!low_rank_ || low_rank_->size() < floats)) low_rank_ = device_.allocate(floats);
+}
+
+void Decoder::run(const CheckedBatch& batch, std::span<const AdapterRows> adapted) {
     const Step& step = batch.step;
     const size_t tokens = step.tokens();
     const Mat x = view(*buffers_.residual, tokens, config_.hidden_size);
@@ -53,26 +62,25 @@ void Decoder::run(const CheckedBatch& batch) {
     embed(batch, x);
     const uint32_t last = config_.layer_count - 1;
     for (uint32_t n = 0; n < last; ++n) {
-        const LayerWeights& layer = weights_.layers[n];
-        attention_inputs(layer, n, x, step);
+        attention_inputs(n, x, step, adapted);
         attend(n, q, step, attended);
-        finish_layer(layer, attended, x);
+        finish_layer(n, attended, x, adapted);
     }
     // Beyond the last layer's keys and values only the rows that want logits matter: the rest of a prefill chunk
     // stops here, which saves most of that layer.
-    const LayerWeights& layer = weights_.layers[last];
-    attention_inputs(layer, last, x, step);
+    attention_inputs(last, x, step, adapted);
     if (batch.logit_rows.empty()) return device_.sync();
     attend(last, q, step, attended);
     if (batch.logit_rows.size() == tokens) {
-        finish_layer(layer, attended, x);
+        finish_layer(last, attended, x, adapted);
         return head(batch, x);
     }
     const Mat rows = view(*buffers_.rows, batch.logit_rows.size(), config_.hidden_size);
     const Mat attended_rows = view(*buffers_.q, batch.logit_rows.size(), config_.q_width());  // q is spent
     device_.gather_rows(x, batch.logit_rows, rows);
     device_.gather_rows(attended, batch.logit_rows, attended_rows);
-    finish_layer(layer, attended_rows, rows);
+    select_rows(adapted, batch.logit_rows, logit_adapted_);
+    finish_layer(last, attended_rows, rows, logit_adapted_);
     head(batch, rows);
 }
 
@@ -85,13 +93,17 @@ void Decoder::embed(const CheckedBatch& batch, Mat x) {
 }
 
 // Norm, projections, rotation, and the new keys and values into the cache.
-void Decoder::attention_inputs(const LayerWeights& layer, uint32_t index, Mat x, const Step& step) {
+void Decoder::attention_inputs(uint32_t index, Mat x, const Step& step, std::span<const AdapterRows> adapted) {
+    const LayerWeights& layer = weights_.layers[index];
     const Mat normed = view(*buffers_.normed, x.rows, config_.hidden_size);
     const Mat q = view(*buffers_.q, x.rows, config_.q_width());
     const Mat k = view(*buffers_.k, x.rows, config_.kv_width());
     const Mat v = view(*buffers_.v, x.rows, config_.kv_width());
     device_.rms_norm(x, *layer.attn_norm, config_.norm_eps, 0, normed);
     device_.linear(normed, std::array{product(layer.q, q), product(layer.k, k), product(layer.v, v)});
+    adapt(adapted, index, LoraModule::kQ, normed, q);
+    adapt(adapted, index, LoraModule::kK, normed, k);
+    adapt(adapted, index, LoraModule::kV, normed, v);
     if (config_.qk_norm) {
         device_.rms_norm_heads(q, config_.head_dim, *layer.q_norm, config_.norm_eps, 0);
         device_.rms_norm_heads(k, config_.head_dim, *layer.k_norm, config_.norm_eps, 0);
@@ -113,15 +125,32 @@ void Decoder::attend(uint32_t index, Mat q, const Step& step, Mat out) {
 }
 
 // Output projection and feed-forward, both added to the residual x.
-void Decoder::finish_layer(const LayerWeights& layer, Mat attended, Mat x) {
+void Decoder::finish_layer(uint32_t index, Mat attended, Mat x, std::span<const AdapterRows> adapted) {
+    const LayerWeights& layer = weights_.layers[index];
     const Mat normed = view(*buffers_.normed, x.rows, config_.hidden_size);
     const Mat gate = view(*buffers_.gate, x.rows, config_.ffn_size);
     const Mat up = view(*buffers_.up, x.rows, config_.ffn_size);
     device_.linear(attended, std::array{product(layer.attn_out, x, true)});
+    adapt(adapted, index, LoraModule::kAttnOut, attended, x);
     device_.rms_norm(x, *layer.ffn_norm, config_.norm_eps, 0, normed);
     device_.linear(normed, std::array{product(layer.ffn_gate, gate), product(layer.ffn_up, up)});
+    adapt(adapted, index, LoraModule::kFfnGate, normed, gate);
+    adapt(adapted, index, LoraModule::kFfnUp, normed, up);
     device_.gated(config_.activation, gate, up, gate);
     device_.linear(gate, std::array{product(layer.ffn_down, x, true)});
+    adapt(adapted, index, LoraModule::kFfnDown, gate, x);
+}
+
+void Decoder::adapt(std::span<const AdapterRows> adapted, uint32_t layer, LoraModule module, Mat x, Mat out) {
+    for (const AdapterRows& part : adapted) {
+        const LowRank* change = part.adapter->find(layer, module);
+        if (change == nullptr) continue;
+        const uint32_t rows = part.end - part.begin;
+        const auto rank = static_cast<uint32_t>(change->a->rows());
+        device_.add_low_rank({x.data + size_t{part.begin} * x.cols, rows, x.cols}, *change->a, *change->b,
+                             {low_rank_->data(), rows, rank},
+                             {out.data + size_t{part.begin} * out.cols, rows, out.cols});
+    }
 }
 
 void Decoder::head(const CheckedBatch& batch, Mat x) {

@@ -72,6 +72,27 @@ gantry_causal_lm_t make_table(bool deterministic) {
     return t;
 }
 
+gantry_adapter_t make_adapter_table() {
+    gantry_adapter_t t{};
+    t.struct_size = GANTRY_SIZE(gantry_adapter_t, drop);
+    t.assess = [](gantry_model_t* m, const gantry_manifest_t* adapter, uint64_t* bytes) {
+        return sdk::guard([&] {
+            sdk::detail::need(bytes, "bytes");
+            *bytes = sdk::model_cast<TransformerModel>(m).assess_adapter(adapter);
+        });
+    };
+    t.load = [](gantry_model_t* m, const gantry_manifest_t* adapter, double scale, uint32_t* id) {
+        return sdk::guard([&] {
+            sdk::detail::need(id, "id");
+            *id = sdk::model_cast<TransformerModel>(m).load_adapter(adapter, scale);
+        });
+    };
+    t.drop = [](gantry_model_t* m, uint32_t id) {
+        return sdk::guard([&] { sdk::model_cast<TransformerModel>(m).drop_adapter(id); });
+    };
+    return t;
+}
+
 std::string hex(uint64_t value) {
     char text[17];
     std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
@@ -79,6 +100,12 @@ std::string hex(uint64_t value) {
 }
 
 }  // namespace
+
+ScratchSpec scratch_spec(const ModelConfig& c, const LoadPlan& plan) {
+    const uint32_t widest = std::max({c.hidden_size, c.q_width(), c.ffn_size});
+    return {plan.max_step_tokens, plan.max_sequences, plan.max_context, widest,
+            c.head_count,         c.head_dim,         c.rope.dim / 2,   plan.threads};
+}
 
 TransformerModel::TransformerModel(ModelParts parts, const sdk::Manifest& manifest,
                                    std::span<const PlannedTensor> tensors, const gantry_progress_t& progress)
@@ -89,6 +116,7 @@ TransformerModel::TransformerModel(ModelParts parts, const sdk::Manifest& manife
                                          make_rope(parts_.config.rope, parts_.plan.max_context),
                                          parts_.plan.max_step_tokens, parts_.plan.max_logit_rows)),
       checker_(limits_of(parts_)),
+      adapter_(make_adapter_table()),
       causal_lm_(make_table(parts_.device->can_be_deterministic())) {
     const LoadPlan& plan = parts_.plan;
     plan_line_ = parts_.config.architecture + ", " + std::to_string(parts_.config.layer_count) + " layers, KV " +
@@ -140,17 +168,37 @@ gantry_model_info_t TransformerModel::info() {
     info.block_count = plan.block_count;
     info.weights_bytes = weights_.private_bytes;
     info.kv_bytes = kv_->bytes_per_block() * plan.block_count;
-    info.scratch_bytes = Activations::floats(parts_.config, plan.max_step_tokens, plan.max_logit_rows) * sizeof(float);
+    info.scratch_bytes = Activations::floats(parts_.config, plan.max_step_tokens, plan.max_logit_rows) * sizeof(float) +
+                         parts_.device->scratch_bytes(scratch_spec(parts_.config, plan));
     info.plan = sdk::to_abi(plan_line_);
     return info;
 }
 
-const void* TransformerModel::extension(std::string_view id) { return id == GANTRY_CAUSAL_LM ? &causal_lm_ : nullptr; }
+const void* TransformerModel::extension(std::string_view id) {
+    if (id == GANTRY_CAUSAL_LM) return &causal_lm_;
+    return id == GANTRY_ADAPTER ? &adapter_ : nullptr;
+}
 
 void TransformerModel::execute(const gantry_batch_t* batch) {
     sdk::detail::need(batch, "the batch");
     const gantry_batch_t known = sdk::read_struct(batch);
-    decoder_->run(checker_.check(known));
+    const CheckedBatch checked = checker_.check(known);
+    decoder_->run(checked, adapters_.rows_of(checked.step, checked.adapter_ids));
+}
+
+uint64_t TransformerModel::assess_adapter(const gantry_manifest_t* adapter) const {
+    return Adapter::bytes(sdk::Manifest(adapter), parts_.config, *parts_.device);
+}
+
+uint32_t TransformerModel::load_adapter(const gantry_manifest_t* adapter, double scale) {
+    auto loaded = std::make_unique<Adapter>(sdk::Manifest(adapter), parts_.config, scale, *parts_.device);
+    decoder_->reserve_rank(std::max(adapters_.max_rank(), loaded->max_rank()));
+    return adapters_.add(std::move(loaded));
+}
+
+void TransformerModel::drop_adapter(uint32_t id) {
+    adapters_.drop(id);
+    decoder_->reserve_rank(adapters_.max_rank());
 }
 
 void TransformerModel::copy_blocks(const gantry_copy_list_t* abi) {

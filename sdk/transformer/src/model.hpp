@@ -1,7 +1,8 @@
 #pragma once
 
-// A loaded transformer behind the ABI's model table, with gantry.causal-lm/1.
+// A loaded transformer behind the ABI's model table, with gantry.causal-lm/1 and gantry.adapter/1.
 
+#include <gantry/ext/adapter.h>
 #include <gantry/ext/causal_lm.h>
 #include <gantry/cpp/backend.hpp>
 
@@ -22,6 +23,9 @@ struct ModelParts {
     KvSpec kv;
 };
 
+/// What the device's own memory depends on.
+ScratchSpec scratch_spec(const ModelConfig& config, const LoadPlan& plan);
+
 class TransformerModel final : public sdk::Model {
   public:
     /// Loads the weights, allocates the cache and the activations and runs one token to warm up. Throws
@@ -37,6 +41,9 @@ class TransformerModel final : public sdk::Model {
     void copy_slots(const gantry_copy_list_t* list);
     void read_blocks(std::span<const uint32_t> blocks, void* host, uint64_t bytes_per_block);
     void write_blocks(std::span<const uint32_t> blocks, const void* host, uint64_t bytes_per_block);
+    uint64_t assess_adapter(const gantry_manifest_t* adapter) const;
+    uint32_t load_adapter(const gantry_manifest_t* adapter, double scale);
+    void drop_adapter(uint32_t id);
     const std::string& identity() const { return identity_; }
     const std::string& plan_line() const { return plan_line_; }
 
@@ -50,6 +57,8 @@ class TransformerModel final : public sdk::Model {
     std::unique_ptr<KvCache> kv_;
     std::unique_ptr<Decoder> decoder_;
     BatchChecker checker_;
+    AdapterSet adapters_;
+    gantry_adapter_t adapter_{};
     gantry_causal_lm_t causal_lm_{};
     std::string plan_line_;
     std::string identity_;

@@ -105,12 +105,15 @@ class Scene {
     const std::vector<float>& made(std::map<size_t, std::vector<float>>& all, uint32_t width, size_t seed) const {
         const auto found = all.find(seed);
         if (found != all.end()) return found->second;
-        return all[seed] = rounded(random_floats(static_cast<size_t>(width) * s.kv_heads, static_cast<uint32_t>(seed)));
+        return all[seed] =
+                   rounded(width, random_floats(static_cast<size_t>(width) * s.kv_heads, static_cast<uint32_t>(seed)));
     }
-    std::vector<float> rounded(std::vector<float> v) const {
-        for (float& f : v) {
-            if (s.type == KvType::kF16) f = transformer::f16_to_f32(transformer::f32_to_f16(f));
-            if (s.type == KvType::kBf16) f = transformer::bf16_to_f32(transformer::f32_to_bf16(f));
+    /// Each head's values as the memory keeps them.
+    std::vector<float> rounded(uint32_t width, std::vector<float> v) const {
+        std::vector<std::byte> row(transformer::kv_row_bytes(s.type, width));
+        for (size_t head = 0; head < v.size(); head += width) {
+            transformer::encode_kv_row(s.type, v.data() + head, width, row.data());
+            transformer::decode_kv_row(s.type, row.data(), width, v.data() + head);
         }
         return v;
     }
@@ -197,6 +200,15 @@ TEST(AttentionTest, MatchesTheDefinitionWithAnyBlockSize) {
 TEST(AttentionTest, HalfPrecisionMemoryIsReadExactly) {
     check({.type = KvType::kF16}, {{70, 1}, {0, 40}});
     check({.type = KvType::kBf16}, {{70, 1}, {0, 40}});
+}
+
+TEST(AttentionTest, QuantisedMemoryIsReadExactly) {
+    for (const KvType type : {KvType::kQ8_0, KvType::kQ4_0}) {
+        check({.type = type}, {{70, 1}, {0, 40}, {300, 3}});
+        check({.heads = 7, .kv_heads = 1, .head_dim = 20, .v_dim = 12, .type = type}, {{140, 1}, {0, 9}});
+        check({.heads = 4, .kv_heads = 2, .head_dim = 80, .v_dim = 80, .block_size = 24, .type = type}, {{1500, 1}});
+        check({.type = type, .window = 33}, {{190, 30}});
+    }
 }
 
 TEST(AttentionTest, WindowAndSoftcap) {

@@ -131,7 +131,7 @@ std::filesystem::path built_plugin(const std::string& id) {
 
 std::vector<Rows> run(const Model& model, const std::vector<Part>& parts, uint32_t flags) {
     std::vector<int32_t> ids, tree;
-    std::vector<uint32_t> positions, token_begin{0}, context, block_begin{0}, blocks, rows;
+    std::vector<uint32_t> positions, token_begin{0}, context, block_begin{0}, blocks, rows, adapters;
     bool has_tree = false;
     for (const Part& p : parts) {
         const auto first = static_cast<uint32_t>(ids.size());
@@ -145,6 +145,7 @@ std::vector<Rows> run(const Model& model, const std::vector<Part>& parts, uint32
         }
         token_begin.push_back(static_cast<uint32_t>(ids.size()));
         context.push_back(p.context);
+        adapters.push_back(p.adapter);
         blocks.insert(blocks.end(), p.blocks.begin(), p.blocks.end());
         block_begin.push_back(static_cast<uint32_t>(blocks.size()));
     }
@@ -164,6 +165,7 @@ std::vector<Rows> run(const Model& model, const std::vector<Part>& parts, uint32
     b.logit_rows = rows.data();
     b.logits = logits.data();
     b.tree_parent = has_tree ? tree.data() : nullptr;
+    b.adapter_ids = adapters.data();
     b.flags = flags;
     must(model.lm().execute(model.get(), &b), "execute");
 

@@ -102,6 +102,7 @@ struct Part {
     std::vector<int32_t> tree = {};        ///< parents, or empty
     std::vector<uint32_t> positions = {};  ///< or empty: the slots
     bool last_row_only = false;            ///< logits of the last token, else of all
+    uint32_t adapter = 0;                  ///< id of gantry.adapter/1; 0: none
 };
 
 using Rows = std::vector<std::vector<float>>;  ///< [row][vocab]

@@ -42,7 +42,7 @@ typedef struct gantry_batch {
     uint32_t embedding_count;
     uint32_t flags;              /* GANTRY_BATCH_* */
     const uint32_t* state_slots; /* [S] or NULL */
-    const uint32_t* adapter_ids; /* [S] or NULL; 0: none */
+    const uint32_t* adapter_ids; /* [S] or NULL; 0: none; ids of gantry.adapter/1 */
     float* hidden;               /* out, [logit_row_count, hidden_size] final hidden states, or NULL (draft heads) */
 } gantry_batch_t;
 

@@ -30,9 +30,10 @@ struct CheckedBatch {
     std::span<const int32_t> token_ids;    ///< [T]; 0 at rows that take an embedding
     std::span<const uint32_t> logit_rows;  ///< ascending
     std::span<const uint32_t> embedding_rows;
-    const float* embeddings = nullptr;  ///< [embedding_rows.size(), hidden_size]
-    float* logits = nullptr;            ///< [logit_rows.size(), vocab_size] or null
-    float* hidden = nullptr;            ///< [logit_rows.size(), hidden_size] or null
+    std::span<const uint32_t> adapter_ids;  ///< one a sequence, 0: none; empty: nobody has one
+    const float* embeddings = nullptr;      ///< [embedding_rows.size(), hidden_size]
+    float* logits = nullptr;                ///< [logit_rows.size(), vocab_size] or null
+    float* hidden = nullptr;                ///< [logit_rows.size(), hidden_size] or null
 };
 
 /// Holds the arrays that a step needs beside the batch's own, sized once: check allocates nothing unless it throws.

@@ -5,6 +5,7 @@
 
 #include <gantry/transformer/batch.hpp>
 #include <gantry/transformer/config.hpp>
+#include <gantry/transformer/lora.hpp>
 #include <gantry/transformer/weights.hpp>
 
 #include <memory>
@@ -35,15 +36,20 @@ class Decoder {
     Decoder(Device& device, const ModelConfig& config, const Weights& weights, KvCache& kv, Rope rope,
             uint32_t max_tokens, uint32_t max_rows);
 
-    /// Writes the step's keys and values and fills batch.logits and batch.hidden where they are wanted. Returns when
-    /// the results are there. Allocates nothing of its own.
-    void run(const CheckedBatch& batch);
+    /// Writes the step's keys and values and fills batch.logits and batch.hidden where they are wanted; `adapted` rows
+    /// take their adapters. Returns when the results are there. Allocates nothing of its own.
+    void run(const CheckedBatch& batch, std::span<const AdapterRows> adapted);
+
+    /// Makes room for adapters of this rank; 0: for none. [engine, between steps]
+    void reserve_rank(uint32_t max_rank);
 
   private:
     void embed(const CheckedBatch& batch, Mat x);
-    void attention_inputs(const LayerWeights& layer, uint32_t index, Mat x, const Step& step);
+    void attention_inputs(uint32_t index, Mat x, const Step& step, std::span<const AdapterRows> adapted);
     void attend(uint32_t index, Mat q, const Step& step, Mat out);
-    void finish_layer(const LayerWeights& layer, Mat attended, Mat x);
+    void finish_layer(uint32_t index, Mat attended, Mat x, std::span<const AdapterRows> adapted);
+    /// Adds what the adapters change in the product of x that is in out.
+    void adapt(std::span<const AdapterRows> adapted, uint32_t layer, LoraModule module, Mat x, Mat out);
     void head(const CheckedBatch& batch, Mat x);
 
     Device& device_;
@@ -52,6 +58,9 @@ class Decoder {
     KvCache& kv_;
     Rope rope_;
     Activations buffers_;
+    uint32_t max_tokens_;
+    std::unique_ptr<Buffer> low_rank_;        ///< [T, rank] between an adapter's two products
+    std::vector<AdapterRows> logit_adapted_;  ///< of the rows that want logits
 };
 
 }  // namespace gantry::transformer

@@ -124,6 +124,18 @@ struct AttentionParams {
     float logit_softcap = 0;      ///< 0: off
 };
 
+/// The steps that a device's own memory has to be enough for.
+struct ScratchSpec {
+    uint32_t max_tokens = 0;     ///< in a step
+    uint32_t max_sequences = 0;  ///< in a step
+    uint32_t max_context = 0;    ///< of a sequence, tokens
+    uint32_t widest_input = 0;   ///< most columns of a product's input
+    uint32_t heads = 0;          ///< query heads
+    uint32_t head_dim = 0;
+    uint32_t rotated_pairs = 0;
+    uint32_t threads = 1;  ///< that the device will be loaded with
+};
+
 class Device {
   public:
     virtual ~Device() = default;
@@ -146,6 +158,13 @@ class Device {
     virtual bool supports(KvType type) const = 0;
     virtual uint64_t kv_bytes_per_block(const KvSpec& spec) const = 0;
     virtual std::unique_ptr<KvCache> create_kv(const KvSpec& spec) = 0;
+
+    /// What the operations keep for themselves beside buffers, weights and KV, at most, for such steps; what assess
+    /// adds to the activations.
+    virtual uint64_t scratch_bytes(const ScratchSpec& spec) const {
+        static_cast<void>(spec);
+        return 0;
+    }
 
     // --- steps ----------------------------------------------------------------------------------------------
     /// Called before the operations of each step. `step` lives until the next call.
@@ -170,6 +189,14 @@ class Device {
     virtual void layer_norm(Mat x, const Weight& gain, const Weight* bias, float eps, Mat out) = 0;
     /// All products of one input x[T,K]; quantising or packing x is done once for all of them.
     virtual void linear(Mat x, std::span<const LinearOut> outs) = 0;
+    /// out += x * a^T * b^T: what a low-rank adapter adds to a product. a [rank, K], b [N, rank]; scratch
+    /// [x.rows, rank]. Two products; a device may make one kernel of them.
+    virtual void add_low_rank(Mat x, const Weight& a, const Weight& b, Mat scratch, Mat out) {
+        const LinearOut down{&a, nullptr, scratch, false};
+        linear(x, {&down, 1});
+        const LinearOut up{&b, nullptr, out, true};
+        linear(scratch, {&up, 1});
+    }
     /// Rotates x [T, heads*head_dim] in place at positions[T].
     virtual void rope(Mat x, uint32_t head_dim, const Rope& rope, std::span<const uint32_t> positions) = 0;
     /// Writes K [T, kv_heads*head_dim] and V [T, kv_heads*v_head_dim] of a layer to slots[T].
