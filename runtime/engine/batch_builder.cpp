@@ -9,6 +9,7 @@ const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler&
     context_len_.clear();
     block_ids_.clear();
     logit_rows_.clear();
+    adapter_ids_.clear();
     token_begin_.assign(1, 0);
     block_begin_.assign(1, 0);
     for (const StepItem& item : plan.items) {
@@ -22,6 +23,7 @@ const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler&
         token_begin_.push_back(static_cast<uint32_t>(token_ids_.size()));
         block_begin_.push_back(static_cast<uint32_t>(block_ids_.size()));
         context_len_.push_back(item.context);
+        adapter_ids_.push_back(s.adapter);
         if (item.samples) {
             for (size_t back = item.draft.size() + 1; back > 0; --back) {
                 logit_rows_.push_back(token_begin_.back() - static_cast<uint32_t>(back));
@@ -43,6 +45,8 @@ const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler&
     batch_.block_ids = block_ids_.data();
     batch_.logit_rows = logit_rows_.data();
     batch_.logits = logits_.data();
+    const bool adapted = std::ranges::any_of(adapter_ids_, [](uint32_t id) { return id != 0; });
+    batch_.adapter_ids = adapted ? adapter_ids_.data() : nullptr;
     batch_.flags = deterministic ? uint32_t{GANTRY_BATCH_DETERMINISTIC} : 0u;
     if (!std::ranges::all_of(plan.items, [](const StepItem& item) { return item.draft.is_chain(); })) {
         add_tree(plan);

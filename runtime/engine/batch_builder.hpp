@@ -33,7 +33,7 @@ class BatchBuilder {
 
     std::vector<int32_t> tree_parent_;
     std::vector<uint32_t> positions_;
-    std::vector<uint32_t> token_begin_, context_len_, block_begin_, block_ids_, logit_rows_;
+    std::vector<uint32_t> token_begin_, context_len_, block_begin_, block_ids_, logit_rows_, adapter_ids_;
     std::vector<float> logits_;
     gantry_batch_t batch_{};
 };

@@ -33,6 +33,18 @@ class CausalModel {
     /// One step; see gantry_batch_t. kInternal means that the model is unusable from now on.
     virtual Status execute(const gantry_batch_t& batch) = 0;
     virtual Status copy_blocks(std::span<const uint32_t> src, std::span<const uint32_t> dst) = 0;
+
+    /// Loads an adapter (gantry.adapter/1) and gives the number by which batches name it; `adapter` is borrowed for the
+    /// call. kUnimplemented where the model takes none.
+    virtual Result<uint32_t> load_adapter(const gantry_manifest_t& adapter, double scale) {
+        static_cast<void>(adapter);
+        static_cast<void>(scale);
+        return Error{Code::kUnimplemented, "the model's engine takes no adapters", "launch it with another engine"};
+    }
+    /// No sequence may name it any more.
+    virtual Status drop_adapter(uint32_t id) {
+        return Error{Code::kNotFound, "there is no adapter " + std::to_string(id)};
+    }
     /// Moves blocks to and from host memory, block_bytes each; only where block_bytes > 0.
     virtual Status read_blocks(std::span<const uint32_t> blocks, void* host) = 0;
     virtual Status write_blocks(std::span<const uint32_t> blocks, const void* host) = 0;

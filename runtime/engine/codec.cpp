@@ -378,6 +378,10 @@ json::object to_json(const GenerateRequest& r) {
     if (r.grammar) {
         out["grammar"] = grammar_json(*r.grammar);
     }
+    out["adapter"] = r.adapter;
+    put(out, "truncate_prompt_tokens", r.truncate_prompt_tokens);
+    out["context_shift"] = r.context_shift;
+    out["n_keep"] = r.n_keep;
     return out;
 }
 
@@ -409,6 +413,10 @@ Result<GenerateRequest> generate_request_from_json(const json::value& value) {
     in.read("cache_pin", r.cache_pin);
     in.read("cache_debug", r.cache_debug);
     const json::value* const grammar = in.find("grammar");
+    in.read("adapter", r.adapter);
+    in.read("truncate_prompt_tokens", r.truncate_prompt_tokens);
+    in.read("context_shift", r.context_shift);
+    in.read("n_keep", r.n_keep);
     GANTRY_CHECK_OK(in.finish());
     GANTRY_CHECK_OK(read_input(*input, r));
     if (sampling != nullptr) {

@@ -79,6 +79,8 @@ struct EngineCore::Request {
     std::optional<CacheMiss> cache_miss;
     uint64_t completion_tokens = 0;
     uint64_t accepted_tokens = 0, rejected_tokens = 0;  ///< of those drafted
+    uint64_t context_shifts = 0;
+    std::shared_ptr<Adapter> adapter;  ///< null: none
     Clock::time_point submitted;
     std::optional<Clock::time_point> deadline;
     uint64_t reported_position = 0;
@@ -86,6 +88,13 @@ struct EngineCore::Request {
     GapRecorder gaps;
     std::vector<Event> outbox;
 
+    uint32_t adapter_id() const { return adapter != nullptr ? adapter->id : 0; }
+    /// Blocks are shared within one salt of the client's and one adapter.
+    std::string cache_salt() const {
+        const std::string& own = spec.params.cache_salt;
+        const std::string with = adapter != nullptr ? "adapter " + std::to_string(adapter->id) + "," : std::string();
+        return own.empty() && with.empty() ? std::string() : with + "salt " + own;
+    }
     Usage usage(Clock::time_point now) const {
         Usage u;
         u.prompt_tokens = spec.prompt.size();
@@ -94,6 +103,8 @@ struct EngineCore::Request {
         u.completion_tokens = completion_tokens;
         u.accepted_draft_tokens = accepted_tokens;
         u.rejected_draft_tokens = rejected_tokens;
+        u.truncated_tokens = spec.truncated;
+        u.context_shifts = context_shifts;
         u.queue_seconds = seconds(admitted.value_or(now) - submitted);
         u.prefill_seconds = admitted ? seconds(first_token.value_or(now) - *admitted) : 0;
         u.decode_seconds = first_token ? seconds(now - *first_token) : 0;
@@ -123,6 +134,9 @@ EngineCore::EngineCore(std::unique_ptr<CausalModel> model, std::shared_ptr<const
     const uint64_t capacity = uint64_t{blocks_.block_count()} * limits_.block_size;
     context_ = static_cast<uint32_t>(std::min<uint64_t>(limits_.max_context, capacity));
     stats_.blocks_total = blocks_.block_count();
+    for (const auto& [name, id] : options_.adapters) {
+        adapters_.emplace(name, std::make_shared<Adapter>(Adapter{id}));
+    }
 }
 
 EngineCore::~EngineCore() = default;
@@ -155,6 +169,14 @@ Status EngineCore::check(const EngineRequest& request) const {
                         length, context_, limits_.block_count, limits_.block_size),
             "shorten the prompt, or launch the model with more KV memory"};
     }
+    const GenerateRequest& params = request.params;
+    const size_t kept = params.n_keep < 0 ? length : static_cast<size_t>(params.n_keep);
+    if (params.context_shift && kept + 2 > context_) {
+        return Error{Code::kInvalidArgument,
+                     fmt::format("context_shift would keep {} tokens of a context of {}, which leaves nothing to drop",
+                                 kept, context_),
+                     "lower n_keep"};
+    }
     GANTRY_CHECK_OK(check_tokens(request.prompt, request.params.sampling, limits_.vocab_size));
     if (request.params.speculative == DraftSource::kDraft && options_.drafter == nullptr) {
         return Error{Code::kInvalidArgument, "speculative is \"draft\", but the model has no draft model",
@@ -171,7 +193,8 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
     r.sink = std::move(sink);
     const GenerateRequest& params = spec.params;
     const auto room = context_ - static_cast<uint32_t>(spec.prompt.size());
-    r.rules.max_tokens = std::min(params.max_tokens.value_or(room), room);
+    const uint32_t wanted = params.max_tokens.value_or(room);
+    r.rules.max_tokens = params.context_shift ? wanted : std::min(wanted, room);
     r.rules.min_tokens = params.min_tokens;
     r.rules.texts = params.stop;
     r.rules.ids = params.stop_token_ids;
@@ -191,6 +214,10 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
             std::make_unique<Branch>(Branch{Answer(i, r.rules, tokenizer_, lead), history, std::nullopt,
                                             spec.constraint ? spec.constraint() : nullptr}));
     }
+    if (const auto adapter = adapters_.find(params.adapter); adapter != adapters_.end()) {
+        r.adapter = adapter->second;
+        ++r.adapter->users;
+    }
     r.spec = std::move(spec);
     arrival_of_.emplace(r.spec.id, r.arrival);
     requests_.emplace(r.arrival, std::move(request));
@@ -198,7 +225,7 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
     ++unadmitted_;
     if (r.rules.max_tokens > 0) {
         scheduler_.add(sequence_id(r, 0), r.spec.params.priority, r.spec.prompt, r.spec.params.share_key, submitted,
-                       {params.cache_salt, params.cache_pin, params.cache_debug});
+                       {r.cache_salt(), params.cache_pin, params.cache_debug, r.adapter_id()});
         queue(r);
         return;
     }
@@ -434,8 +461,8 @@ void EngineCore::sample(const StepPlan& plan) {
 Speculation::Wish EngineCore::draft_wish(SequenceId id) {
     const Request& r = *find(id);
     const Answer& answer = r.branches[id % kMaxAnswers]->answer;
-    if (answer.tokens() == 0) {
-        return {};  // the answers may fork off in this step, and would share what is lent
+    if (answer.tokens() == 0 || r.spec.params.context_shift) {
+        return {};  // the answers may fork off in this step, or start over, and would share or lose what is lent
     }
     const auto length = static_cast<uint32_t>(scheduler_.at(id).tokens.size());
     const uint32_t room = std::min(r.rules.max_tokens - answer.tokens(), context_ - std::min(context_, length));
@@ -514,6 +541,8 @@ void EngineCore::finish_if_done(Request& r, uint32_t index) {
     }
     if (const auto reason = answer.finished()) {
         end_answer(r, index, *reason);
+    } else if (r.spec.params.context_shift && scheduler_.at(sequence_id(r, index)).tokens.size() >= context_) {
+        shift_context(r, index);
     }
 }
 
@@ -532,6 +561,22 @@ void EngineCore::remove_sequence(SequenceId id) {
     speculation_.end(id);
     swap_.drop(id);
     scheduler_.remove(id);
+}
+
+/// The context is full: the sequence starts over with its beginning and the newer half of the rest. Cached keys are
+/// rotated for the places they were at, so what moves has to be computed again.
+void EngineCore::shift_context(Request& r, uint32_t index) {
+    const SequenceId id = sequence_id(r, index);
+    std::vector<int32_t> tokens = scheduler_.at(id).tokens;
+    const int32_t n_keep = r.spec.params.n_keep;
+    const size_t keep = n_keep < 0 ? r.spec.prompt.size() : static_cast<size_t>(n_keep);
+    const size_t drop = (tokens.size() - keep + 1) / 2;
+    const auto first = tokens.begin() + static_cast<std::ptrdiff_t>(keep);
+    tokens.erase(first, first + static_cast<std::ptrdiff_t>(drop));
+    remove_sequence(id);
+    scheduler_.add(id, r.spec.params.priority, std::move(tokens), r.spec.params.share_key, r.submitted,
+                   {r.cache_salt(), false, false, r.adapter_id()});
+    ++r.context_shifts;
 }
 
 void EngineCore::end_answer(Request& r, uint32_t index, FinishReason reason) {
@@ -590,6 +635,10 @@ void EngineCore::deliver(Request& r) {
         arrival_of_.erase(r.spec.id);
         auto node = requests_.extract(r.arrival);
         last = std::move(node.mapped());
+        if (last->adapter != nullptr) {
+            --last->adapter->users;
+            unload_if_unused(*last->adapter);
+        }
         if (on_end_) {
             on_end_(r.spec.id);
         }

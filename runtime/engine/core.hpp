@@ -44,12 +44,19 @@ class EngineCore {
     /// Why a request cannot be taken whatever the load, if so. Any thread.
     Status check(const EngineRequest& request) const;
 
+    /// Cuts the prompt where the request asks for it. Any thread.
+    void truncate(EngineRequest& request) const;
+
     /// Takes a request that has passed check() and whose id is not in use.
     void add(EngineRequest request, EventSink sink, Clock::time_point submitted = Clock::now());
     void cancel(const std::string& id);
     /// Runs one step of the model and delivers what it gave. False if there was nothing to do. All decisions see the
     /// time `now`.
     bool step(Clock::time_point now = Clock::now());
+    /// Makes an adapter usable by requests; the name must be new.
+    Status load_adapter(const std::string& name, const Engine::AdapterLoad& load);
+    /// Drops an adapter as soon as no request names it; then `done` is called. The name is free at once.
+    void drop_adapter(const std::string& name, Engine::AdapterDone done);
     /// Ends every request with this error.
     void fail_all(const Error& error);
 
@@ -68,6 +75,11 @@ class EngineCore {
   private:
     struct Request;
     struct Branch;
+    struct Adapter {
+        uint32_t id = 0;
+        size_t users = 0;
+        Engine::AdapterDone dropped = nullptr;  ///< set: to be dropped with its last user
+    };
 
     static SequenceId sequence_id(const Request& request, uint32_t index);
     Request* find(SequenceId id);
@@ -91,11 +103,13 @@ class EngineCore {
     /// Counts a token, of the step whose sampling began at sampling_since_.
     void note_token(Request& request, Branch& branch);
     void remove_sequence(SequenceId id);
+    void shift_context(Request& request, uint32_t index);
     void end_answer(Request& request, uint32_t index, FinishReason reason);
     void fail(Request& request, const Error& error);
     /// Hands over the request's events; forgets it if it has ended.
     void deliver(Request& request);
     void deliver_all();
+    void unload_if_unused(const Adapter& adapter);
 
     std::unique_ptr<CausalModel> model_;
     std::shared_ptr<const text::Tokenizer> tokenizer_;
@@ -116,6 +130,7 @@ class EngineCore {
     std::map<uint64_t, std::unique_ptr<Request>> requests_;  ///< by arrival
     std::unordered_map<std::string, uint64_t> arrival_of_;
     std::vector<uint64_t> touched_;  ///< requests with events to deliver
+    std::map<std::string, std::shared_ptr<Adapter>> adapters_;
     size_t unadmitted_ = 0;
     Deadlines deadlines_;
     LoadEstimate load_;

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <unordered_set>
 #include <utility>
@@ -16,6 +17,14 @@
 namespace gantry::engine {
 namespace {
 
+std::set<std::string> names_of(const std::map<std::string, uint32_t>& adapters) {
+    std::set<std::string> names;
+    for (const auto& [name, id] : adapters) {
+        names.insert(name);
+    }
+    return names;
+}
+
 struct Submission {
     EngineRequest request;
     EventSink sink;
@@ -24,7 +33,16 @@ struct Submission {
 struct Cancellation {
     std::string id;
 };
-using Message = std::variant<Submission, Cancellation>;
+struct AdapterLoading {
+    std::string name;
+    Engine::AdapterLoad load;
+    Engine::AdapterDone done;
+};
+struct AdapterDropping {
+    std::string name;
+    Engine::AdapterDone done;
+};
+using Message = std::variant<Submission, Cancellation, AdapterLoading, AdapterDropping>;
 
 Error shutting_down() { return {Code::kUnavailable, "the model is being stopped", "try again, or another replica"}; }
 
@@ -46,6 +64,7 @@ struct Engine::Impl {
     Impl(std::unique_ptr<CausalModel> model, std::shared_ptr<const text::Tokenizer> tokenizer, EngineOptions options)
         : queue_limit(options.queue_limit),
           after_turn(options.after_turn),
+          adapters(names_of(options.adapters)),
           core(std::move(model), std::move(tokenizer), std::move(options),
                [this](const std::string& id) { forget(id); }),
           refusal(core.broken()),
@@ -102,12 +121,7 @@ struct Engine::Impl {
 
     void turn(std::vector<Message> messages) {
         for (Message& message : messages) {
-            if (auto* cancellation = std::get_if<Cancellation>(&message)) {
-                core.cancel(cancellation->id);
-                continue;
-            }
-            auto& [request, sink, at] = std::get<Submission>(message);
-            core.add(std::move(request), std::move(sink), at);
+            std::visit([this](auto& m) { take(m); }, message);
         }
         std::optional<Error> over;
         {
@@ -119,6 +133,39 @@ struct Engine::Impl {
         } else {
             core.step();
         }
+    }
+
+    void take(Submission& m) { core.add(std::move(m.request), std::move(m.sink), m.at); }
+    void take(const Cancellation& m) { core.cancel(m.id); }
+    void take(AdapterLoading& m) {
+        const Status loaded = core.load_adapter(m.name, m.load);
+        if (loaded) {
+            std::lock_guard lock(mutex);
+            adapters.insert(m.name);
+        }
+        m.done(loaded);
+    }
+    void take(AdapterDropping& m) { core.drop_adapter(m.name, std::move(m.done)); }
+
+    void post(Message message) {
+        {
+            std::lock_guard lock(mutex);
+            inbox.push_back(std::move(message));
+        }
+        wake.notify_one();
+    }
+
+    /// Why a request cannot have this adapter. Holding the mutex.
+    Status check_adapter(const std::string& name) const {
+        if (name.empty() || adapters.contains(name)) {
+            return ok();
+        }
+        std::string known;
+        for (const std::string& other : adapters) {
+            known += (known.empty() ? "" : ", ") + other;
+        }
+        return Error{Code::kNotFound, "the model has no adapter '" + name + "'",
+                     known.empty() ? "none are loaded" : "loaded are: " + known};
     }
 
     /// A library threw where nothing may throw: no state is to be trusted but the list of requests.
@@ -137,6 +184,7 @@ struct Engine::Impl {
     std::vector<Message> inbox;
     size_t inbox_requests = 0;            ///< submissions among the messages
     std::unordered_set<std::string> ids;  ///< in use
+    std::set<std::string> adapters;       ///< that requests may name
     size_t queued = 0;                    ///< requests that have not run yet, as of the last turn and newer ones
     size_t live = 0;                      ///< requests that have not got their last event, likewise
     bool stopping = false;
@@ -153,12 +201,14 @@ Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const text::T
 Engine::~Engine() = default;
 
 Status Engine::submit(EngineRequest request, EventSink sink) {
+    impl_->core.truncate(request);
     GANTRY_CHECK_OK(impl_->core.check(request));
     {
         std::lock_guard lock(impl_->mutex);
         if (impl_->refusal) {
             return *impl_->refusal;
         }
+        GANTRY_CHECK_OK(impl_->check_adapter(request.params.adapter));
         if (impl_->queued >= impl_->queue_limit) {
             return queue_full(impl_->queued, impl_->published.seconds_per_admission);
         }
@@ -175,15 +225,39 @@ Status Engine::submit(EngineRequest request, EventSink sink) {
     return ok();
 }
 
-void Engine::cancel(const std::string& id) {
+bool Engine::cancel(const std::string& id) {
     {
         std::lock_guard lock(impl_->mutex);
         if (!impl_->ids.contains(id)) {
-            return;
+            return false;
         }
         impl_->inbox.emplace_back(Cancellation{id});
     }
     impl_->wake.notify_one();
+    return true;
+}
+
+void Engine::load_adapter(std::string name, AdapterLoad load, AdapterDone done) {
+    impl_->post(AdapterLoading{std::move(name), std::move(load), std::move(done)});
+}
+
+void Engine::drop_adapter(std::string name, AdapterDone done) {
+    Status known = ok();
+    {
+        std::lock_guard lock(impl_->mutex);
+        known = impl_->check_adapter(name);
+        impl_->adapters.erase(name);
+    }
+    if (!known) {
+        done(known);
+        return;
+    }
+    impl_->post(AdapterDropping{std::move(name), std::move(done)});
+}
+
+std::vector<std::string> Engine::adapters() const {
+    std::lock_guard lock(impl_->mutex);
+    return {impl_->adapters.begin(), impl_->adapters.end()};
 }
 
 bool Engine::drain(std::chrono::milliseconds timeout) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct EngineRequest {
     std::string echo_text;            ///< put before the answer, where echo was asked for
     /// Made of params.grammar by whoever knows grammars; none: any text.
     TokenConstraintFactory constraint;
+    uint64_t truncated = 0;  ///< tokens that submit() has cut from the prompt
 };
 
 class Drafter;
@@ -47,6 +49,7 @@ struct EngineOptions {
     /// Called on the engine thread when all events of a turn (a step, as a rule) have been handed to their sinks, so
     /// that what carries them further can do so once.
     std::function<void()> after_turn;
+    std::map<std::string, uint32_t> adapters;  ///< that the model has loaded already, by name
 };
 
 struct EngineStats {
@@ -79,12 +82,25 @@ class Engine {
     ~Engine();
 
     /// Takes a request, or says at once why not: kInvalidArgument for a prompt longer than the context (both counts
-    /// in the message) or parameters out of range, kResourceExhausted when the queue is full, kAlreadyExists for an id
+    /// in the message; a request with truncate_prompt_tokens is cut first) or parameters out of range,
+    /// kNotFound for an adapter that is not loaded, kResourceExhausted when the queue is full, kAlreadyExists for an id
     /// in use. Any thread.
     Status submit(EngineRequest request, EventSink sink);
 
-    /// Ends a request within one step; its sink gets Finish(kCancelled) and Usage. Unknown ids are ignored. Any thread.
-    void cancel(const std::string& id);
+    /// Ends a request within one step; its sink gets Finish(kCancelled) and Usage. False, and nothing else, for an id
+    /// that is not in use. Any thread.
+    bool cancel(const std::string& id);
+
+    /// Has `load` called on the engine thread, between two steps; on success requests may name the adapter. `done` is
+    /// called once, on some thread: kAlreadyExists for a name in use, or what `load` said. Any thread.
+    using AdapterLoad = std::function<Result<uint32_t>(CausalModel& model)>;
+    using AdapterDone = std::function<void(Status)>;
+    void load_adapter(std::string name, AdapterLoad load, AdapterDone done);
+    /// From now on no request may name it; it is dropped when the last one that does has ended, and `done` called.
+    /// kNotFound where there is none. Any thread.
+    void drop_adapter(std::string name, AdapterDone done);
+    /// Names of those that requests may name. Any thread.
+    std::vector<std::string> adapters() const;
 
     /// Refuses new requests; returns when the rest has finished, or false after `timeout`. Any thread.
     bool drain(std::chrono::milliseconds timeout);

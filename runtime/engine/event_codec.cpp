@@ -102,6 +102,14 @@ void append(const Usage& usage, std::string& out) {
         out += ",\"rejected_draft_tokens\":";
         append_json_number(usage.rejected_draft_tokens, out);
     }
+    if (usage.truncated_tokens > 0) {
+        out += ",\"truncated_tokens\":";
+        append_json_number(usage.truncated_tokens, out);
+    }
+    if (usage.context_shifts > 0) {
+        out += ",\"context_shifts\":";
+        append_json_number(usage.context_shifts, out);
+    }
     time(",\"queue_seconds\":", usage.queue_seconds);
     time(",\"prefill_seconds\":", usage.prefill_seconds);
     time(",\"decode_seconds\":", usage.decode_seconds);
@@ -249,6 +257,10 @@ Usage read_usage(JsonReader& in) {
             in.integer(usage.rejected_draft_tokens);
         } else if (key == "completion_tokens") {
             in.integer(usage.completion_tokens);
+        } else if (key == "truncated_tokens") {
+            in.integer(usage.truncated_tokens);
+        } else if (key == "context_shifts") {
+            in.integer(usage.context_shifts);
         } else if (key == "queue_seconds") {
             in.number(usage.queue_seconds);
         } else if (key == "prefill_seconds") {

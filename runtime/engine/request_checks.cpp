@@ -165,6 +165,16 @@ Status check_ranges(const GenerateRequest& r) {
     if (r.grammar) {
         GANTRY_CHECK_OK(check_grammar(*r.grammar));
     }
+    if (r.truncate_prompt_tokens && *r.truncate_prompt_tokens < 1 && *r.truncate_prompt_tokens != -1) {
+        return out_of_range("truncate_prompt_tokens", *r.truncate_prompt_tokens,
+                            "the number of tokens to keep, or -1 for what the context holds");
+    }
+    if (r.n_keep < -1) {
+        return out_of_range("n_keep", r.n_keep, "a number of tokens, or -1 for the whole prompt");
+    }
+    if (r.context_shift && !r.max_tokens) {
+        return Error{Code::kInvalidArgument, "context_shift has no end without max_tokens", "set max_tokens"};
+    }
     for (size_t i = 0; i < r.stop.size(); ++i) {
         if (r.stop[i].empty() || !is_valid_utf8(r.stop[i])) {
             return Error{Code::kInvalidArgument,

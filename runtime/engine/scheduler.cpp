@@ -33,6 +33,7 @@ void Scheduler::add(SequenceId id, int32_t priority, std::vector<int32_t> tokens
     sequence->root = blocks_.acquire_root(cache.salt);
     sequence->pin_tokens = cache.pin ? static_cast<uint32_t>(tokens.size()) : 0;
     sequence->explain = cache.explain;
+    sequence->adapter = cache.adapter;
     sequence->tokens = std::move(tokens);
     insert(std::move(sequence));
 }
@@ -48,6 +49,7 @@ void Scheduler::fork(SequenceId parent, SequenceId child) {
     sequence->tokens = original.tokens;
     sequence->hashes = original.hashes;
     sequence->root = original.root;
+    sequence->adapter = original.adapter;
     blocks_.share_root(original.root);
     shares_.enter(original.key);
     ScheduledSequence& copy = insert(std::move(sequence));

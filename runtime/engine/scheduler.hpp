@@ -82,6 +82,7 @@ struct CacheUse {
     std::string_view salt;  ///< only sequences of the same salt share blocks
     bool pin = false;       ///< the prompt's blocks, once computed
     bool explain = false;   ///< fill ScheduledSequence::miss
+    uint32_t adapter = 0;   ///< what the sequence is computed with; the salt has to tell it from others
 };
 
 /// A sequence as the scheduler keeps it.
@@ -102,6 +103,7 @@ struct ScheduledSequence {
     PrefixRoot root = kPlainRoot;  ///< held
     std::vector<uint64_t> hashes;  ///< of the whole blocks of the tokens
     uint32_t charged = 0;          ///< of the tokens, those that the key has been charged for or got from the cache
+    uint32_t adapter = 0;          ///< see CacheUse
     std::vector<int32_t> tokens;
     std::vector<BlockId> table;
 

@@ -101,6 +101,14 @@ struct GenerateRequest {
     std::optional<DraftSource> speculative;
     /// A text that the answer is likely to quote: guesses are taken from it.
     std::string prediction;
+    std::string adapter;  ///< name of a loaded adapter; empty: none
+    /// Cut a prompt at its beginning to its last so many tokens; -1: to what the context holds beside the answer.
+    /// Unset: a prompt that is too long is refused.
+    std::optional<int32_t> truncate_prompt_tokens;
+    /// Go on past the end of the context: the older half of what comes after the first `n_keep` tokens is dropped and
+    /// the rest computed anew. Needs max_tokens.
+    bool context_shift = false;
+    int32_t n_keep = 0;  ///< -1: the whole prompt
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };
@@ -150,6 +158,8 @@ struct Usage {
     double first_token_seconds = 0;  ///< from the request's arrival to its first token; 0 where none came
     TokenGaps gaps;
     uint64_t accepted_draft_tokens = 0, rejected_draft_tokens = 0;  ///< of those guessed and verified
+    uint64_t truncated_tokens = 0;  ///< cut from the prompt, because the request asked for it; not in prompt_tokens
+    uint64_t context_shifts = 0;    ///< times that the context was shifted, over all answers
 };
 /// Any number of Queued, then of Delta and one Finish an index, then Usage; or, at any point, one Error, which is the
 /// last.

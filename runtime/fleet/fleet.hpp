@@ -37,9 +37,23 @@ struct LaunchRequest {
     std::optional<uint32_t> draft_tokens;  ///< guessed for one sequence in one step, at most
     /// For the plugin; those that begin with "scheduler." are for the engine, over FleetOptions::scheduling.
     std::map<std::string, std::string> options;
+    std::map<std::string, std::string> adapters;  ///< LoRA: name -> folder or GGUF file
+    std::vector<std::string> adapter_dirs;        ///< from where adapters may be loaded later
+    bool wake_on_request = false;                 ///< a request wakes a sleeping model, else it is refused
 };
 
-enum class State { kResolving, kPlacing, kStarting, kLoading, kWarming, kReady, kStopping, kRestarting, kFailed };
+enum class State {
+    kResolving,
+    kPlacing,
+    kStarting,
+    kLoading,
+    kWarming,
+    kReady,
+    kAsleep,
+    kStopping,
+    kRestarting,
+    kFailed
+};
 std::string_view state_name(State state);  ///< "resolving", "placing", ...
 
 /// Everything visible about one launched model.
@@ -61,6 +75,7 @@ struct ModelStatus {
     uint64_t memory_bytes = 0;  ///< reserved in the ledger
     int64_t created = 0;        ///< Unix seconds
     int64_t ready_since = 0;
+    std::map<std::string, std::string> adapters;  ///< loaded ones, name -> path
     int pid = 0;
     int restarts = 0;
     std::vector<std::string> log_tail;  ///< the runner's last lines
@@ -96,6 +111,16 @@ class Fleet {
     virtual boost::asio::awaitable<Status> cancel(std::string uid) = 0;
     /// Stops a model and returns when its process is gone and its memory is back.
     virtual boost::asio::awaitable<Status> stop(std::string uid) = 0;
+    /// The same, after what runs has ended, or after `patience`; new requests are refused at once.
+    virtual boost::asio::awaitable<Status> drain_and_stop(std::string uid, std::chrono::milliseconds patience) = 0;
+    /// Gives back a ready model's memory for weights and KV; its process stays. kFailedPrecondition when it is neither
+    /// ready nor asleep.
+    virtual boost::asio::awaitable<Status> sleep(std::string uid) = 0;
+    /// Loads it again; returns when it is ready. kOutOfMemory, with the sum, when its memory has gone to others.
+    virtual boost::asio::awaitable<Status> wake(std::string uid) = 0;
+    /// Loads an adapter into a ready model, or drops one when no request names it any more.
+    virtual boost::asio::awaitable<Status> load_adapter(std::string uid, std::string name, std::string path) = 0;
+    virtual boost::asio::awaitable<Status> drop_adapter(std::string uid, std::string name) = 0;
     /// Stops all; the server's way out.
     virtual boost::asio::awaitable<void> stop_all() = 0;
 
@@ -103,8 +128,12 @@ class Fleet {
     /// kNotFound lists the uids that there are.
     virtual Result<ModelStatus> describe(std::string_view uid) const = 0;
 
-    /// Starts a generation on a ready model (kNotFound; kUnavailable while launching or restarting). `model` of the
-    /// request's route is the uid.
+    /// The model that answers to a name: a uid, "uid:adapter", or the name of an adapter that only one model has. The
+    /// second is the adapter's name, or empty. kNotFound lists the uids that there are.
+    virtual Result<std::pair<std::string, std::string>> route(std::string_view name) const = 0;
+
+    /// Starts a generation on a ready model (kNotFound; kUnavailable while launching or restarting). `uid` may be
+    /// anything that route() understands.
     virtual boost::asio::awaitable<Result<std::unique_ptr<EventStream>>> generate(std::string uid,
                                                                                   engine::GenerateRequest request) = 0;
     /// One call to the runner's own HTTP interface: "/tokenize", "/detokenize", "/template", "/stats".

@@ -44,7 +44,7 @@ int64_t unix_now() {
         .count();
 }
 
-asio::awaitable<void> sleep(asio::any_io_executor executor, Clock::duration time) {
+asio::awaitable<void> pause_for(asio::any_io_executor executor, Clock::duration time) {
     asio::steady_timer timer(executor, time);
     co_await timer.async_wait(asio::use_awaitable);
 }
@@ -128,6 +128,11 @@ asio::awaitable<void> LaunchedModel::supervise() {
             co_return;
         }
         log::error("model '{}': {}", status_.uid, outcome.error.text());
+        if (status_.state == State::kAsleep) {
+            // Its memory has been given back: a new process could not load without asking for it.
+            end(outcome.error.in("model '" + status_.uid + "' was asleep"));
+            co_return;
+        }
         crashes_.push_back(Clock::now());
         while (crashes_.front() < Clock::now() - options_.restart_window) {
             crashes_.pop_front();
@@ -161,7 +166,7 @@ asio::awaitable<void> LaunchedModel::supervise() {
 asio::awaitable<bool> LaunchedModel::back_off() {
     const auto doublings = std::min<size_t>(crashes_.size() - 1, 10);
     const auto pause = std::min(options_.first_backoff * (1 << doublings), kMaxBackoff);
-    co_await (sleep(executor_, pause) || stop_signal_.wait());
+    co_await (pause_for(executor_, pause) || stop_signal_.wait());
     co_return !stop_requested_;
 }
 
@@ -217,7 +222,7 @@ asio::awaitable<std::optional<Error>> LaunchedModel::follow(ChildProcess& child,
     while (!stop_requested_) {
         std::optional<Error> error;
         const auto patience = was_ready ? Clock::duration(std::chrono::hours(24 * 365)) : options_.load_watchdog;
-        const auto result = co_await (lines.next() || stop_signal_.wait() || sleep(executor_, patience));
+        const auto result = co_await (lines.next() || stop_signal_.wait() || pause_for(executor_, patience));
         if (result.index() == 2) {
             co_return Error{Code::kDeadlineExceeded,
                             "loading made no progress for " + std::to_string(options_.load_watchdog.count() / 1000) +
@@ -245,6 +250,11 @@ void LaunchedModel::take_line(const std::string& line, std::optional<Error>& err
     }
     if (const json::value* told = object->if_contains("error")) {
         error = plugins::error_from_json(*told);
+    } else if (object->contains("asleep")) {
+        update([](ModelStatus& s) {
+            s.state = State::kAsleep;
+            s.stage.clear();
+        });
     } else if (const json::value* ready = object->if_contains("ready")) {
         was_ready = true;
         take_ready(*ready);
@@ -259,12 +269,14 @@ void LaunchedModel::take_line(const std::string& line, std::optional<Error>& err
 }
 
 void LaunchedModel::take_ready(const json::value& ready) {
-    http::Endpoint endpoint;
-    endpoint.unix_socket = true;
-    endpoint.host = spec_.socket;
-    client_.emplace(executor_, endpoint);
-    channel_ = std::make_shared<EventChannel>(executor_);
-    channel_->open(*client_);
+    if (!client_) {  // a process that wakes keeps its connections
+        http::Endpoint endpoint;
+        endpoint.unix_socket = true;
+        endpoint.host = spec_.socket;
+        client_.emplace(executor_, endpoint);
+        channel_ = std::make_shared<EventChannel>(executor_);
+        channel_->open(*client_);
+    }
     update([&](ModelStatus& s) {
         s.state = State::kReady;
         s.stage.clear();
@@ -277,6 +289,7 @@ void LaunchedModel::take_ready(const json::value& ready) {
         s.chat_template = json_text(ready, "chat_template");
         s.parameter_count = json_number(ready, "parameter_count");
         s.context_length = static_cast<uint32_t>(json_number(ready.at("limits"), "max_context"));
+        s.adapters = spec_.adapters;
         s.abilities.clear();
         for (const json::value& ability : ready.at("abilities").as_array()) {
             s.abilities.emplace_back(ability.as_string());
@@ -327,6 +340,9 @@ Error LaunchedModel::not_ready() const {
     switch (status_.state) {
         case State::kStopping:
             return {Code::kUnavailable, name + " is stopping"};
+        case State::kAsleep:
+            return {Code::kUnavailable, name + " is asleep",
+                    "wake it: POST /gantry/v1/models/" + status_.uid + "/wake"};
         case State::kRestarting: {
             const std::string why = status_.error ? ": " + status_.error->message : "";
             return {Code::kUnavailable, name + " is restarting after a crash" + why, "repeat the request in a moment"};
@@ -341,12 +357,17 @@ Error LaunchedModel::not_ready() const {
     }
 }
 
-Status LaunchedModel::check_ready() const { return client_ ? ok() : Status(not_ready()); }
+Status LaunchedModel::check_ready() const {
+    if (draining_) {
+        return Error{Code::kUnavailable, "model '" + status_.uid + "' is stopping"};
+    }
+    return client_ && status_.state == State::kReady ? ok() : Status(not_ready());
+}
 
 asio::awaitable<Error> LaunchedModel::why_gone(int run, Error broken) {
     const auto until = Clock::now() + kReapTime;
     while (!ended_ && !stop_requested_ && crashed_run_ < run && Clock::now() < until) {
-        co_await (changed_.wait() || sleep(executor_, until - Clock::now()));
+        co_await (changed_.wait() || pause_for(executor_, until - Clock::now()));
     }
     const std::string name = "model '" + status_.uid + "'";
     if (stop_requested_) {
@@ -401,6 +422,10 @@ asio::awaitable<Result<std::unique_ptr<EventStream>>> LaunchedModel::generate(en
 
 asio::awaitable<Result<json::value>> LaunchedModel::call(std::string path, json::value body) {
     GANTRY_CO_CHECK_OK(check_ready());
+    co_return co_await ask(std::move(path), std::move(body));
+}
+
+asio::awaitable<Result<json::value>> LaunchedModel::ask(std::string path, json::value body) {
     const auto self = shared_from_this();
     const int run = run_number_;
     http::Request message;

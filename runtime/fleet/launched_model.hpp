@@ -51,11 +51,20 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     void give_up(std::optional<Error> error);
 
     bool ended() const { return ended_; }
+    /// Whether somebody waits for it to wake.
+    bool waking() const { return waking_ > 0; }
     boost::asio::awaitable<void> wait_change() { return changed_.wait(); }
     boost::asio::awaitable<void> wait_stop_request() { return stop_signal_.wait(); }
 
     boost::asio::awaitable<Result<std::unique_ptr<EventStream>>> generate(engine::GenerateRequest request);
     boost::asio::awaitable<Result<boost::json::value>> call(std::string path, boost::json::value body);
+    /// See Fleet. The ledger is the caller's.
+    boost::asio::awaitable<Status> sleep();
+    boost::asio::awaitable<Status> wake();
+    boost::asio::awaitable<Status> load_adapter(std::string name, std::string path);
+    boost::asio::awaitable<Status> drop_adapter(std::string name);
+    /// Refuses new requests and waits until none runs, or for `patience`.
+    boost::asio::awaitable<void> drain(std::chrono::milliseconds patience);
 
     /// Which of its processes is or was the last one: 1, 2, ...
     int run_number() const { return run_number_; }
@@ -77,6 +86,7 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     void take_ready(const boost::json::value& ready);
     void end(std::optional<Error> error);
     void disconnect();
+    boost::asio::awaitable<Result<boost::json::value>> ask(std::string path, boost::json::value body);
     Status check_ready() const;
     Error not_ready() const;
 
@@ -92,6 +102,8 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     std::optional<Error> last_crash_;  ///< of run `crashed_run_`
     int run_number_ = 0, crashed_run_ = 0;
     bool stop_requested_ = false, ended_ = false;
+    bool draining_ = false;
+    int waking_ = 0;  ///< calls that wait for it to wake
 };
 
 }  // namespace gantry::fleet

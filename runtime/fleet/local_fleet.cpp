@@ -123,6 +123,9 @@ class LocalFleet final : public Fleet {
     }
 
     asio::awaitable<Result<std::string>> launch(LaunchRequest request) override {
+        for (const auto& [name, path] : request.adapters) {
+            GANTRY_CO_CHECK_OK(check_adapter_name(name));
+        }
         GANTRY_CO_TRY(const std::string uid, choose_uid(request));
         const auto model = std::make_shared<LaunchedModel>(executor_, uid);
         models_[uid] = model;
@@ -192,6 +195,82 @@ class LocalFleet final : public Fleet {
         co_return co_await stop_model(model);
     }
 
+    asio::awaitable<Status> drain_and_stop(std::string uid, std::chrono::milliseconds patience) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        co_await model->drain(patience);
+        co_return co_await stop_model(model);
+    }
+
+    asio::awaitable<Status> sleep(std::string uid) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        GANTRY_CO_CHECK_OK(co_await model->sleep());
+        if (model->status().state == State::kAsleep) {
+            ledger_.release(uid);
+        }
+        co_return ok();
+    }
+
+    asio::awaitable<Status> wake(std::string uid) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        if (model->status().state == State::kAsleep) {
+            const auto reserved = ledger_.reserve(uid, launches_.at(uid).host_bytes);
+            if (!reserved) {
+                co_return reserved.error().in("model '" + uid + "' cannot be woken");
+            }
+        }
+        const Status woken = co_await model->wake();
+        if (!woken && model->status().state == State::kAsleep) {
+            ledger_.release(uid);
+        }
+        co_return woken;
+    }
+
+    asio::awaitable<Status> load_adapter(std::string uid, std::string name, std::string path) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        GANTRY_CO_CHECK_OK(check_adapter_name(name));
+        std::error_code ec;
+        std::string absolute = fs::absolute(path, ec).string();
+        co_return co_await model->load_adapter(std::move(name), std::move(absolute));
+    }
+
+    asio::awaitable<Status> drop_adapter(std::string uid, std::string name) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        if (!model->status().adapters.contains(name)) {
+            co_return unknown_adapter(*model, name);
+        }
+        co_return co_await model->drop_adapter(std::move(name));
+    }
+
+    Result<std::pair<std::string, std::string>> route(std::string_view name) const override {
+        if (models_.contains(std::string(name))) {
+            return std::pair(std::string(name), std::string());
+        }
+        const size_t colon = name.rfind(':');
+        const auto base =
+            colon == std::string_view::npos ? models_.end() : models_.find(std::string(name.substr(0, colon)));
+        if (base != models_.end()) {
+            const std::string adapter(name.substr(colon + 1));
+            if (!base->second->status().adapters.contains(adapter)) {
+                return unknown_adapter(*base->second, adapter);
+            }
+            return std::pair(base->first, adapter);
+        }
+        std::vector<std::string> owners;
+        for (const auto& [uid, model] : models_) {
+            if (model->status().adapters.contains(std::string(name))) {
+                owners.push_back(uid);
+            }
+        }
+        if (owners.size() == 1) {
+            return std::pair(owners.front(), std::string(name));
+        }
+        if (owners.size() > 1) {
+            return Error{Code::kInvalidArgument, "several models have an adapter '" + std::string(name) + "'",
+                         "say which: \"" + owners.front() + ":" + std::string(name) + "\""};
+        }
+        return find(name).error();
+    }
+
     asio::awaitable<void> stop_all() override {
         const auto models = models_;
         for (const auto& [uid, model] : models) {
@@ -217,7 +296,15 @@ class LocalFleet final : public Fleet {
 
     asio::awaitable<Result<std::unique_ptr<EventStream>>> generate(std::string uid,
                                                                    engine::GenerateRequest request) override {
-        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        GANTRY_CO_TRY(auto target, route(uid));
+        GANTRY_CO_TRY(const ModelPtr model, find(target.first));
+        if (!target.second.empty()) {
+            request.adapter = std::move(target.second);
+        }
+        const bool sleeping = model->status().state == State::kAsleep || model->waking();
+        if (sleeping && launches_[target.first].wake_on_request) {
+            GANTRY_CO_CHECK_OK(co_await wake(target.first));
+        }
         co_return co_await model->generate(std::move(request));
     }
 
@@ -244,6 +331,24 @@ class LocalFleet final : public Fleet {
         }
         return Error{Code::kNotFound, "there is no model '" + std::string(uid) + "'",
                      known.empty() ? "no models are launched" : "launched are: " + known};
+    }
+
+    /// Names go into "uid:name" and into messages.
+    static Status check_adapter_name(const std::string& name) {
+        const bool fits = !name.empty() && name.size() <= 100 &&
+                          std::ranges::all_of(name, [](unsigned char c) { return c > ' ' && c < 127 && c != ':'; });
+        return fits ? ok()
+                    : Status(Error{Code::kInvalidArgument,
+                                   "an adapter's name must have 1 to 100 visible ASCII characters and no ':'"});
+    }
+
+    static Error unknown_adapter(const LaunchedModel& model, const std::string& name) {
+        std::string known;
+        for (const auto& [other, path] : model.status().adapters) {
+            known += (known.empty() ? "" : ", ") + other;
+        }
+        return {Code::kNotFound, "model '" + model.status().uid + "' has no adapter '" + name + "'",
+                known.empty() ? "none are loaded" : "loaded are: " + known};
     }
 
     /// A model that failed leaves its uid to the next launch.
@@ -366,7 +471,15 @@ class LocalFleet final : public Fleet {
     void start(const ModelPtr& model, const LaunchRequest& request, const Placement& placement,
                const std::string& draft_path) {
         const std::string& uid = model->status().uid;
+        launches_[uid] = {placement.host_bytes, request.wake_on_request};
         runner::RunnerSpec spec;
+        std::error_code ec;
+        for (const auto& [name, path] : request.adapters) {
+            spec.adapters[name] = fs::absolute(path, ec).string();
+        }
+        for (const std::string& dir : request.adapter_dirs) {
+            spec.adapter_dirs.push_back(fs::absolute(dir, ec).string());
+        }
         spec.uid = uid;
         spec.model_path = model->status().model_path;
         for (const fs::path& dir : probe_request().plugin_dirs) {
@@ -419,6 +532,7 @@ class LocalFleet final : public Fleet {
             return;
         }
         ledger_.release(uid);
+        launches_.erase(uid);
         if (found->second->stop_requested()) {
             models_.erase(found);
         }
@@ -446,6 +560,11 @@ class LocalFleet final : public Fleet {
     MemoryLedger ledger_;
     uint32_t threads_;
     std::map<std::string, ModelPtr> models_;
+    struct Launch {
+        uint64_t host_bytes = 0;  ///< what it holds of the ledger while it is awake
+        bool wake_on_request = false;
+    };
+    std::map<std::string, Launch> launches_;
     uint64_t sockets_made_ = 0;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);  ///< for callbacks that may outlive this
 };

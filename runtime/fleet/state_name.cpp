@@ -14,6 +14,8 @@ std::string_view state_name(State state) {
             return "loading";
         case State::kWarming:
             return "warming";
+        case State::kAsleep:
+            return "asleep";
         case State::kReady:
             return "ready";
         case State::kStopping:

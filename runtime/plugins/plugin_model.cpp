@@ -1,5 +1,7 @@
 #include "runtime/plugins/plugin_model.hpp"
 
+#include <gantry/ext/adapter.h>
+
 #include <utility>
 
 #include "runtime/plugins/abi_convert.hpp"
@@ -15,11 +17,12 @@ Error broken(std::string what) {
 class PluginModel final : public engine::CausalModel {
   public:
     PluginModel(std::shared_ptr<void> keep, std::unique_ptr<ManifestAdapter> manifest, ModelHandle model,
-                const gantry_causal_lm_t* table, engine::ModelLimits limits)
+                const gantry_causal_lm_t* table, const gantry_adapter_t* adapters, engine::ModelLimits limits)
         : keep_(std::move(keep)),
           manifest_(std::move(manifest)),
           model_(std::move(model)),
           table_(table),
+          adapters_(adapters),
           limits_(limits) {}
 
     const engine::ModelLimits& limits() const override { return limits_; }
@@ -53,6 +56,26 @@ class PluginModel final : public engine::CausalModel {
         });
     }
 
+    Result<uint32_t> load_adapter(const gantry_manifest_t& adapter, double scale) override {
+        if (adapters_ == nullptr) {
+            return CausalModel::load_adapter(adapter, scale);
+        }
+        uint32_t id = 0;
+        GANTRY_CHECK_OK(
+            call_plugin("load of an adapter", [&] { return adapters_->load(model_.get(), &adapter, scale, &id); }));
+        if (id == 0) {
+            return broken("it loaded an adapter without a number");
+        }
+        return id;
+    }
+
+    Status drop_adapter(uint32_t id) override {
+        if (adapters_ == nullptr) {
+            return CausalModel::drop_adapter(id);
+        }
+        return call_plugin("drop of an adapter", [&] { return adapters_->drop(model_.get(), id); });
+    }
+
   private:
     Status copy(const char* name, decltype(gantry_causal_lm_t::copy_blocks) function, std::span<const uint32_t> src,
                 std::span<const uint32_t> dst) {
@@ -69,6 +92,7 @@ class PluginModel final : public engine::CausalModel {
     std::unique_ptr<ManifestAdapter> manifest_;
     ModelHandle model_;
     const gantry_causal_lm_t* table_;
+    const gantry_adapter_t* adapters_;  ///< null: the model takes none
     engine::ModelLimits limits_;
 };
 
@@ -88,6 +112,14 @@ Result<const gantry_causal_lm_t*> causal_table(gantry_model_t* model) {
         return broken("its " GANTRY_CAUSAL_LM " has no execute or copy_blocks");
     }
     return table;
+}
+
+/// Null where the model has no adapters, or a table that is not whole.
+const gantry_adapter_t* adapter_table(gantry_model_t* model) {
+    const auto* table = static_cast<const gantry_adapter_t*>(model->get_extension(model, GANTRY_ADAPTER));
+    const bool whole =
+        table != nullptr && GANTRY_HAS(table, gantry_adapter_t, load) && GANTRY_HAS(table, gantry_adapter_t, drop);
+    return whole ? table : nullptr;
 }
 
 Result<engine::ModelLimits> read_limits(gantry_model_t* model, const gantry_causal_lm_t& table, std::string& plan) {
@@ -148,8 +180,8 @@ Result<std::unique_ptr<engine::CausalModel>> wrap_causal_model(gantry_model_t* m
     GANTRY_CHECK_OK(check_tables(*model));
     GANTRY_TRY(const gantry_causal_lm_t* table, causal_table(model));
     GANTRY_TRY(const engine::ModelLimits limits, read_limits(model, *table, plan));
-    return std::unique_ptr<engine::CausalModel>(
-        std::make_unique<PluginModel>(std::move(keep), std::move(manifest), std::move(handle), table, limits));
+    return std::unique_ptr<engine::CausalModel>(std::make_unique<PluginModel>(
+        std::move(keep), std::move(manifest), std::move(handle), table, adapter_table(model), limits));
 }
 
 }  // namespace gantry::plugins

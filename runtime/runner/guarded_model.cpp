@@ -25,6 +25,11 @@ class GuardedModel final : public engine::CausalModel {
         return watch(model_->copy_slots(src, dst));
     }
 
+    Result<uint32_t> load_adapter(const gantry_manifest_t& adapter, double scale) override {
+        return model_->load_adapter(adapter, scale);
+    }
+    Status drop_adapter(uint32_t id) override { return watch(model_->drop_adapter(id)); }
+
   private:
     Status watch(Status status) {
         if (!status && status.error().code == Code::kInternal && on_broken_) {

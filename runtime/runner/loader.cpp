@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "registry/registry.hpp"
+#include "runtime/runner/adapters.hpp"
 #include "runtime/runner/draft_model.hpp"
 #include "runtime/runner/scheduling.hpp"
 
@@ -124,6 +125,15 @@ Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, con
         return !cancelled;
     };
     GANTRY_TRY(out.model, out.backend->load_causal(out.manifest, load, progress, out.plan));
+    for (const auto& [name, path] : spec.adapters) {
+        status.progress("adapters", out.adapters.size(), spec.adapters.size());
+        auto load = open_adapter(path);
+        auto id = load ? (*load)(*out.model) : Result<uint32_t>(load.error());
+        if (!id) {
+            return id.error().in("adapter '" + name + "'");
+        }
+        out.adapters[name] = *id;
+    }
     status.progress("warm-up", 0, 0);
     GANTRY_CHECK_OK(warm_up(*out.model));
     GANTRY_CHECK_OK(check_cancelled(cancelled));
@@ -146,6 +156,7 @@ engine::EngineOptions engine_options(const LoadedModel& loaded, const RunnerSpec
     options.speculative = engine::draft_source_from(spec.speculative).value_or(engine::DraftSource::kOff);
     options.draft_tokens = spec.draft_tokens;
     options.drafter = loaded.drafter;
+    options.adapters = loaded.adapters;
     const registry::GenerationDefaults& defaults = loaded.manifest->generation;
     options.eos_ids = defaults.eos_token_ids;
     const auto add = [&](std::optional<int32_t> id) {

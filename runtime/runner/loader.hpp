@@ -31,6 +31,7 @@ struct LoadedModel {
     engine::EngineOptions options;  ///< as the launch wants them
     std::unique_ptr<engine::CausalModel> model;
     std::shared_ptr<engine::Drafter> drafter;  ///< over the draft model, where there is one
+    std::map<std::string, uint32_t> adapters;  ///< of the model, by name
 };
 
 /// Manifest, tokenizer, template, plugin, memory plan, weights, one step to warm up; tells its progress. Setting

@@ -11,9 +11,11 @@
 #include <boost/asio/signal_set.hpp>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/http/server.hpp"
 #include "base/log.hpp"
@@ -73,6 +75,9 @@ class Runner {
                 stop(kStopped);
             }
         });
+        service_->set_adapters(spec_.adapters);
+        service_->set_wake([this](std::function<void(Status)> done) { wake(std::move(done)); },
+                           [this] { status_.asleep(); });
         loader_ = std::thread([this] { load(); });
         io_.run();
         loader_.join();
@@ -90,6 +95,11 @@ class Runner {
             paths.insert(paths.end(), more.begin(), more.end());
         }
         paths.insert(paths.end(), spec.plugin_dirs.begin(), spec.plugin_dirs.end());
+        paths.insert(paths.end(), spec.adapter_dirs.begin(), spec.adapter_dirs.end());
+        for (const auto& [name, adapter] : spec.adapters) {
+            const std::vector<std::filesystem::path> own = model_read_paths(adapter);
+            paths.insert(paths.end(), own.begin(), own.end());
+        }
         log::info("sandbox: {}", enter_sandbox(paths).text());
     }
 
@@ -99,6 +109,24 @@ class Runner {
         asio::post(io_, [this, loaded = std::make_shared<Result<LoadedModel>>(std::move(loaded))] {
             finish_load(std::move(*loaded));
         });
+    }
+
+    /// Loads again what was put to sleep. Callers that come meanwhile get the same answer.
+    void wake(std::function<void(Status)> done) {
+        waking_.push_back(std::move(done));
+        if (loading_ || stopping_) {
+            return;
+        }
+        loading_ = true;
+        spec_.adapters = service_->adapters();
+        loader_.join();
+        loader_ = std::thread([this] { load(); });
+    }
+
+    void answer_wakers(const Status& status) {
+        for (const auto& done : std::exchange(waking_, {})) {
+            done(status);
+        }
     }
 
     Result<LoadedModel> try_load() {
@@ -114,6 +142,12 @@ class Runner {
     void finish_load(Result<LoadedModel> result) {
         if (!result) {
             log::error("{}", result.error().text());
+            if (!waking_.empty() && !cancelled_) {
+                loading_ = false;  // it goes on sleeping, and may be woken again
+                status_.asleep();
+                answer_wakers(result.error().in("the model could not be woken"));
+                return;
+            }
             status_.error(result.error());
             end(kLoadFailed);
             return;
@@ -136,6 +170,7 @@ class Runner {
                             loaded.prompter, std::move(loaded.backend));
         loading_ = false;
         status_.ready(ready);
+        answer_wakers(ok());
     }
 
     /// Ends what runs, gives the answers a moment to leave, and leaves run().
@@ -175,6 +210,7 @@ class Runner {
     std::thread loader_;
     std::atomic<bool> cancelled_{false};
     bool loading_ = true, stopping_ = false;
+    std::vector<std::function<void(Status)>> waking_;  ///< who waits for the model to wake
     int exit_code_ = kStopped;
 };
 

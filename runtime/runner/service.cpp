@@ -27,15 +27,6 @@ http::Response json_response(const json::value& value, int status = 200) {
     return out;
 }
 
-Result<json::object> json_body(const http::Request& request) {
-    boost::system::error_code ec;
-    json::value value = json::parse(request.body, ec);
-    if (ec || !value.is_object()) {
-        return Error{Code::kInvalidArgument, "the body is not a JSON object"};
-    }
-    return std::move(value.get_object());
-}
-
 /// Cancels in the engine what the connection no longer waits for.
 class CancelGuard {
   public:
@@ -57,6 +48,15 @@ class CancelGuard {
 
 }  // namespace
 
+Result<json::object> json_body(const http::Request& request) {
+    boost::system::error_code ec;
+    json::value value = json::parse(request.body, ec);
+    if (ec || !value.is_object()) {
+        return Error{Code::kInvalidArgument, "the body is not a JSON object"};
+    }
+    return std::move(value.get_object());
+}
+
 Service::Service(asio::any_io_executor executor, std::string uid)
     : executor_(executor), uid_(std::move(uid)), outbox_(std::make_shared<Outbox>(std::move(executor))) {}
 
@@ -67,6 +67,7 @@ void Service::set_ready(std::shared_ptr<engine::Engine> engine, std::shared_ptr<
     engine_ = std::move(engine);
     prompter_ = std::move(prompter);
     backend_ = std::move(backend);
+    asleep_ = false;
 }
 
 void Service::shut_down() {
@@ -84,7 +85,10 @@ Status Service::check_ready() const {
     if (engine_ != nullptr) {
         return ok();
     }
-    return Error{Code::kUnavailable, "model '" + uid_ + (stopping_ ? "' is stopping" : "' is still loading")};
+    return Error{Code::kUnavailable, "model '" + uid_ +
+                                         (stopping_ ? "' is stopping"
+                                          : asleep_ ? "' is asleep"
+                                                    : "' is still loading")};
 }
 
 asio::awaitable<void> Service::handle(http::Request request, http::Responder& responder) {
@@ -96,6 +100,12 @@ asio::awaitable<void> Service::handle(http::Request request, http::Responder& re
     }
     if (request.path == "/events") {
         co_await events(std::string(request.query_value("channel").value_or("")), responder);
+        co_return;
+    }
+    if (is_control(request.path)) {
+        const auto result = co_await control(request);
+        http::Response response = result ? json_response(*result) : http::error_response(result.error());
+        (void)co_await responder.send(std::move(response));
         co_return;
     }
     (void)co_await responder.send(answer(request));
@@ -137,7 +147,7 @@ std::shared_ptr<Generation> Service::generation_for(const http::Request& request
 http::Response Service::answer(const http::Request& request) {
     if (request.path == "/health") {
         const bool ready = engine_ != nullptr;
-        const char* status = ready ? "ok" : stopping_ ? "stopping" : "loading";
+        const char* status = ready ? "ok" : stopping_ ? "stopping" : asleep_ ? "asleep" : "loading";
         return json_response(json::object{{"status", status}, {"uid", uid_}}, ready ? 200 : 503);
     }
     const auto result = call(request);
@@ -197,8 +207,10 @@ Result<json::object> Service::call(const http::Request& request) {
     }
     const bool known = request.path == "/tokenize" || request.path == "/detokenize" || request.path == "/template";
     if (!known) {
-        return Error{Code::kNotFound, "a runner has no " + request.path,
-                     "it has /generate, /chat, /tokenize, /detokenize, /template, /health and /stats"};
+        return Error{
+            Code::kNotFound, "a runner has no " + request.path,
+            "it has /generate, /chat, /tokenize, /detokenize, /template, /adapters, /abort, /sleep, /wake, /health "
+            "and /stats"};
     }
     GANTRY_TRY(const json::object body, json_body(request));
     if (request.path == "/tokenize") {

@@ -24,6 +24,18 @@ json::object texts_to_json(const std::map<std::string, std::string>& texts) {
     return out;
 }
 
+void read_list(const json::object& object, std::string_view name, std::vector<std::string>& out) {
+    const json::value* list = object.if_contains(name);
+    if (list == nullptr || !list->is_array()) {
+        return;
+    }
+    for (const json::value& text : list->get_array()) {
+        if (text.is_string()) {
+            out.emplace_back(text.get_string());
+        }
+    }
+}
+
 void read_texts(const json::object& object, std::string_view name, std::map<std::string, std::string>& out) {
     const json::value* texts = object.if_contains(name);
     if (texts == nullptr || !texts->is_object()) {
@@ -55,6 +67,8 @@ json::object to_json(const RunnerSpec& spec) {
             {"draft_context", spec.draft_context},
             {"draft_memory_bytes", spec.draft_memory_bytes},
             {"draft_tokens", spec.draft_tokens},
+            {"adapters", texts_to_json(spec.adapters)},
+            {"adapter_dirs", json::array(spec.adapter_dirs.begin(), spec.adapter_dirs.end())},
             {"sandbox", spec.sandbox},
             {"parent_pid", spec.parent_pid}};
 }
@@ -82,13 +96,9 @@ Result<RunnerSpec> spec_from_json(std::string_view line) {
     spec.sandbox = json_bool(value, "sandbox", true);
     spec.parent_pid = static_cast<int>(json_number(value, "parent_pid"));
     const json::object& object = value.get_object();
-    if (const json::value* dirs = object.if_contains("plugin_dirs"); dirs != nullptr && dirs->is_array()) {
-        for (const json::value& dir : dirs->get_array()) {
-            if (dir.is_string()) {
-                spec.plugin_dirs.emplace_back(dir.get_string());
-            }
-        }
-    }
+    read_list(object, "plugin_dirs", spec.plugin_dirs);
+    read_list(object, "adapter_dirs", spec.adapter_dirs);
+    read_texts(object, "adapters", spec.adapters);
     read_texts(object, "options", spec.options);
     read_texts(object, "scheduling", spec.scheduling);
     const std::pair<const char*, const std::string*> required[] = {

@@ -30,6 +30,8 @@ struct RunnerSpec {
     uint32_t draft_context = 0;                     ///< tokens that the draft model gets KV memory for
     uint64_t draft_memory_bytes = 0;                ///< what it may take beside the model
     uint32_t draft_tokens = 8;                      ///< guessed for one sequence in one step, at most
+    std::map<std::string, std::string> adapters;    ///< name -> folder or file, loaded with the model
+    std::vector<std::string> adapter_dirs;          ///< where adapters may be loaded from later
     bool sandbox = true;
     int parent_pid = 0;  ///< whose child it expects to be; 0: anybody's
 };

@@ -28,6 +28,12 @@ void StatusWriter::ready(const json::object& what) {
     write({{"ready", what}});
 }
 
+void StatusWriter::asleep() {
+    const std::lock_guard lock(mutex_);
+    stage_.clear();
+    write({{"asleep", true}});
+}
+
 void StatusWriter::error(const Error& error) {
     const std::lock_guard lock(mutex_);
     write({{"error", plugins::error_to_json(error)}});

@@ -20,6 +20,8 @@ class StatusWriter {
     /// life), and so are those that follow each other within 50 ms, unless the stage changes.
     void progress(std::string_view stage, uint64_t done, uint64_t total);
     void ready(const boost::json::object& what);
+    /// The model has gone to sleep, or has not woken.
+    void asleep();
     void error(const Error& error);
 
   private:

@@ -139,6 +139,47 @@ class FakeFleet : public fleet::Fleet {
         remove(uid);
         co_return ok();
     }
+    asio::awaitable<Status> drain_and_stop(std::string uid, std::chrono::milliseconds patience) override {
+        drained = patience;
+        co_return co_await stop(std::move(uid));
+    }
+    asio::awaitable<Status> sleep(std::string uid) override { co_return set_state(uid, fleet::State::kAsleep); }
+    asio::awaitable<Status> wake(std::string uid) override { co_return set_state(uid, fleet::State::kReady); }
+    asio::awaitable<Status> load_adapter(std::string uid, std::string name, std::string path) override {
+        for (auto& model : models) {
+            if (model.uid == uid) {
+                model.adapters[name] = path;
+                co_return ok();
+            }
+        }
+        co_return describe(uid).error();
+    }
+    asio::awaitable<Status> drop_adapter(std::string uid, std::string name) override {
+        for (auto& model : models) {
+            if (model.uid == uid && model.adapters.erase(name) > 0) {
+                co_return ok();
+            }
+        }
+        co_return Error(Code::kNotFound, "model '" + uid + "' has no adapter '" + name + "'");
+    }
+    Result<std::pair<std::string, std::string>> route(std::string_view name) const override {
+        for (const auto& model : models) {
+            if (model.adapters.contains(std::string(name))) {
+                return std::pair(model.uid, std::string(name));
+            }
+        }
+        return Error(Code::kNotFound, "there is no model '" + std::string(name) + "'");
+    }
+    Status set_state(const std::string& uid, fleet::State state) {
+        for (auto& model : models) {
+            if (model.uid == uid) {
+                model.state = state;
+                return ok();
+            }
+        }
+        return describe(uid).error();
+    }
+    std::chrono::milliseconds drained{0};
     asio::awaitable<void> stop_all() override {
         models.clear();
         ++stopped_all;

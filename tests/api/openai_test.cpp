@@ -518,7 +518,37 @@ TEST_F(OpenAiTest, ErrorsInMidStreamAreAnEvent) {
     fleet.scripts.push_back({text("a")});
     EXPECT_EQ(chat().status, 503) << "an answer without its end is not whole";
     fleet.scripts.push_back({text("a"), finish(engine::FinishReason::kCancelled), usage(1, 1)});
-    EXPECT_EQ(chat().status, 503);
+    const Reply aborted = chat();
+    EXPECT_EQ(aborted.status, 200);
+    EXPECT_EQ(aborted.json().at("choices").at(0).at("finish_reason"), "abort");
+}
+
+TEST_F(OpenAiTest, LongContextAndAdaptersReachTheEngineAndTheUsage) {
+    fleet.models.front().adapters["polite"] = "/adapters/polite";
+    engine::Usage used;
+    used.prompt_tokens = 10;
+    used.completion_tokens = 5;
+    used.truncated_tokens = 7;
+    used.context_shifts = 2;
+    fleet.scripts.push_back({text("a"), finish(), event(used)});
+    const Reply reply = chat(R"("truncate_prompt_tokens":-1,"context_shift":true,"n_keep":4,"max_tokens":5,
+        "lora_adapter":"polite","request_id":"mine")");
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    const engine::GenerateRequest& got = fleet.requests.back();
+    EXPECT_EQ(got.truncate_prompt_tokens, -1);
+    EXPECT_TRUE(got.context_shift);
+    EXPECT_EQ(got.n_keep, 4);
+    EXPECT_EQ(got.adapter, "polite");
+    EXPECT_EQ(got.id, "mine");
+    const bj::value usage = reply.json().at("usage");
+    EXPECT_EQ(usage.at("prompt_tokens_details").at("truncated_tokens"), 7);
+    EXPECT_EQ(usage.at("completion_tokens_details").at("context_shifts"), 2);
+
+    EXPECT_EQ(chat(R"("truncation":"auto")").status, 200);
+    EXPECT_EQ(fleet.requests.back().truncate_prompt_tokens, -1);
+    for (const char* bad : {R"("truncate_prompt_tokens":0)", R"("truncation":"maybe")", R"("context_shift":true)"}) {
+        EXPECT_EQ(chat(bad).status, 400) << bad;
+    }
 }
 
 TEST_F(OpenAiTest, AClientThatStopsReadingEndsTheGeneration) {

@@ -109,7 +109,9 @@ TEST_F(XinferenceTest, BadLaunchesAreRefusedByName) {
              Row{R"("draft_tokens":0)", "draft_tokens"},
              Row{R"("speculative":"draft")", "speculative"},
              Row{R"("engine_options":{"a":[]})", "engine_options.a"},
-             Row{R"("peft_model_config":{"lora_list":[]})", "peft_model_config"},
+             Row{R"("peft_model_config":{"lora_list":[{"lora_name":"a"}]})", "peft_model_config"},
+             Row{R"("peft_model_config":{})", "peft_model_config"},
+             Row{R"("lora_modules":["a"])", "lora_modules"},
          }) {
         const Reply reply = launch(row.more);
         EXPECT_EQ(reply.status, 400) << row.more;
@@ -176,6 +178,49 @@ TEST_F(XinferenceTest, TerminateAnswersNullAndThenUnknown) {
     EXPECT_EQ(reply.body, "null");
     EXPECT_EQ(reply.header("Content-Type"), "application/json");
     EXPECT_EQ(call("DELETE", "/v1/models/a").status, 404);
+}
+
+TEST_F(XinferenceTest, AdaptersAndSleepAreAskedForAtLaunch) {
+    ASSERT_EQ(launch(R"("peft_model_config":{"lora_list":[{"lora_name":"a","local_path":"/l/a"}]},
+        "lora_modules":[{"name":"b","path":"/l/b"}],"adapter_dirs":["/l"],"wake_on_request":true,
+        "kv_cache_dtype":"q8_0")")
+                  .status,
+              200);
+    EXPECT_EQ(last().adapters, (std::map<std::string, std::string>{{"a", "/l/a"}, {"b", "/l/b"}}));
+    EXPECT_EQ(last().adapter_dirs, std::vector<std::string>{"/l"});
+    EXPECT_TRUE(last().wake_on_request);
+    EXPECT_EQ(last().options.at("kv_dtype"), "q8_0");
+}
+
+TEST_F(XinferenceTest, ADrainMayComeBeforeTheEnd) {
+    fleet.add("a");
+    EXPECT_EQ(call("DELETE", "/v1/models/a?drain_s=soon").status, 400);
+    EXPECT_EQ(call("DELETE", "/v1/models/a?drain_s=2.5").status, 200);
+    EXPECT_EQ(fleet.drained, std::chrono::milliseconds(2500));
+}
+
+TEST_F(XinferenceTest, ControlRoutesReachTheFleet) {
+    fleet.add("a");
+    EXPECT_EQ(post("/gantry/v1/models/a/sleep", "").json().at("state"), "asleep");
+    EXPECT_EQ(post("/gantry/v1/models/a/wake", "").json().at("state"), "ready");
+    EXPECT_EQ(post("/gantry/v1/models/b/sleep", "").status, 404);
+    EXPECT_EQ(post("/v1/models/a/requests/r1/abort", R"({"block_duration":30})").json().at("msg"), "DONE");
+    EXPECT_EQ(post("/gantry/v1/models/a/requests/r1/abort", "").status, 200);
+
+    EXPECT_EQ(post("/gantry/v1/models/a/adapters", R"({"name":"x","path":"/l/x"})").json().at("model"), "a:x");
+    EXPECT_EQ(post("/gantry/v1/models/a/adapters", R"({"name":"x"})").status, 400);
+    EXPECT_EQ(post("/v1/load_lora_adapter", R"({"lora_name":"y","lora_path":"/l/y"})").status, 200);
+    EXPECT_EQ(get("/gantry/v1/models/a/adapters").json().at("adapters").as_array().size(), 2U);
+    const bj::value listed = get("/v1/models").json().at("data");
+    ASSERT_EQ(listed.as_array().size(), 3U);
+    EXPECT_EQ(listed.at(1).at("id"), "a:x");
+    EXPECT_EQ(listed.at(1).at("parent"), "a");
+    EXPECT_EQ(post("/v1/unload_lora_adapter", R"({"lora_name":"y"})").status, 200);
+    EXPECT_EQ(post("/v1/unload_lora_adapter", R"({"lora_name":"y"})").status, 404);
+    EXPECT_EQ(call("DELETE", "/gantry/v1/models/a/adapters/x").status, 200);
+    EXPECT_EQ(call("DELETE", "/gantry/v1/models/a/adapters/x").status, 404);
+    fleet.add("b");
+    EXPECT_EQ(post("/v1/load_lora_adapter", R"({"lora_name":"y","lora_path":"/l/y"})").status, 400);
 }
 
 TEST_F(XinferenceTest, ProgressRisesAndUnknownIsPending) {

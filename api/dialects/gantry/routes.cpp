@@ -1,4 +1,5 @@
 #include "api/dialects/routes.hpp"
+#include "api/dialects/gantry/control.hpp"
 #include "api/http/services.hpp"
 #include "base/http/error_response.hpp"
 
@@ -12,6 +13,14 @@ using api::Outcome;
 using api::Services;
 
 namespace {
+
+bj::object adapters_json(const fleet::ModelStatus& model) {
+    bj::object out;
+    for (const auto& [name, path] : model.adapters) {
+        out[name] = path;
+    }
+    return out;
+}
 
 bj::array strings(const std::vector<std::string>& list) { return bj::array(list.begin(), list.end()); }
 
@@ -35,6 +44,7 @@ bj::object status_json(const fleet::ModelStatus& model) {
                       {"memory_bytes", model.memory_bytes},
                       {"created", model.created},
                       {"ready_since", model.ready_since == 0 ? bj::value(nullptr) : bj::value(model.ready_since)},
+                      {"adapters", adapters_json(model)},
                       {"pid", model.pid},
                       {"restarts", model.restarts},
                       {"log_tail", strings(model.log_tail)}};
@@ -104,6 +114,14 @@ constexpr api::Route kRoutes[] = {
     {"GET", "/gantry/v1/models", Scope::kModelsList, models},
     {"GET", "/gantry/v1/models/{uid}", Scope::kModelsList, model},
     {"GET", "/gantry/v1/models/{uid}/stats", Scope::kModelsRead, stats},
+    {"POST", "/gantry/v1/models/{uid}/sleep", Scope::kModelsWrite, control::sleep},
+    {"POST", "/gantry/v1/models/{uid}/wake", Scope::kModelsWrite, control::wake},
+    {"POST", "/gantry/v1/models/{uid}/requests/{request_id}/abort", Scope::kModelsRead, control::abort_request},
+    {"GET", "/gantry/v1/models/{uid}/adapters", Scope::kModelsList, control::list_adapters},
+    {"POST", "/gantry/v1/models/{uid}/adapters", Scope::kModelsWrite, control::load_adapter},
+    {"DELETE", "/gantry/v1/models/{uid}/adapters/{name}", Scope::kModelsWrite, control::drop_adapter},
+    {"POST", "/v1/load_lora_adapter", Scope::kModelsWrite, control::load_lora_adapter},
+    {"POST", "/v1/unload_lora_adapter", Scope::kModelsWrite, control::unload_lora_adapter},
     {"POST", "/gantry/v1/models/{uid}/tokenize", Scope::kModelsRead, pass_body<kTokenize>},
     {"POST", "/gantry/v1/models/{uid}/detokenize", Scope::kModelsRead, pass_body<kDetokenize>},
     {"POST", "/gantry/v1/models/{uid}/template", Scope::kModelsRead, pass_body<kTemplate>},

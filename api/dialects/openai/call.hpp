@@ -13,7 +13,8 @@ namespace gantry::dialects::openai {
 
 struct Call {
     bool chat = true;
-    std::string model;                              ///< the uid
+    std::string model;                              ///< the uid, or "uid:adapter", or an adapter's name
+    std::string request_id;                         ///< by which it may be aborted; empty: the answer's id
     std::vector<engine::GenerateRequest> requests;  ///< one a prompt; a chat has one
     bool stream = false;
     bool include_usage = false;  ///< a chunk of its own for the usage

@@ -98,10 +98,38 @@ void read_speculation(json::Reader& reader, engine::GenerateRequest& request) {
     }
 }
 
+/// What happens to a prompt or an answer that the context does not hold.
+void read_long_context(json::Reader& reader, engine::GenerateRequest& request) {
+    if (const auto keep = reader.integer("truncate_prompt_tokens", -1, kMaxTokens)) {
+        if (*keep == 0) {
+            reader.fail("truncate_prompt_tokens", "must be -1 (what the context holds) or at least 1");
+        }
+        request.truncate_prompt_tokens = static_cast<int32_t>(*keep);
+    }
+    if (const auto truncation = reader.string("truncation")) {
+        if (*truncation == "auto") {
+            request.truncate_prompt_tokens = request.truncate_prompt_tokens.value_or(-1);
+        } else if (*truncation != "disabled") {
+            reader.fail("truncation", fmt::format("must be \"auto\" or \"disabled\", not \"{}\"", *truncation));
+        }
+    }
+    request.context_shift = reader.boolean("context_shift").value_or(false);
+    if (request.context_shift && !request.max_tokens) {
+        reader.fail("context_shift", "needs max_tokens: the answer has no other end");
+    }
+    request.n_keep = static_cast<int32_t>(reader.integer("n_keep", -1, kMaxTokens).value_or(0));
+}
+
 }  // namespace
 
 void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& request) {
     call.model = reader.required_string("model");
+    call.request_id = reader.string("request_id").value_or("");
+    for (const char* name : {"lora_adapter", "lora_name"}) {
+        if (const auto adapter = reader.string(name)) {
+            request.adapter = *adapter;
+        }
+    }
     read_sampling(reader, request.sampling);
     read_stops(reader, request);
     read_speculation(reader, request);
@@ -115,6 +143,7 @@ void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& requ
     if (request.max_tokens && request.min_tokens > *request.max_tokens) {
         reader.fail("min_tokens", "must not be more than max_tokens");
     }
+    read_long_context(reader, request);
     request.n = static_cast<int32_t>(reader.integer("n", 1, kMaxAnswers).value_or(1));
     read_scheduling(reader, request);
     read_cache(reader, request);
@@ -134,12 +163,11 @@ void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& requ
     }
     read_grammar(reader, request);
     // Known, and without effect on the answer.
-    reader.known({"metadata", "store", "service_tier", "request_id", "stream_interval", "prompt_cache_key",
-                  "safety_identifier"});
+    reader.known({"metadata", "store", "service_tier", "stream_interval", "prompt_cache_key", "safety_identifier"});
 }
 
 void refuse_unsupported(json::Reader& reader) {
-    for (const char* name : {"functions", "web_search_options", "lora_name", "audio"}) {
+    for (const char* name : {"functions", "web_search_options", "audio"}) {
         if (reader.any(name)) {
             reader.fail(name, "is not supported by this version, and would change the answer", "leave it out");
         }

@@ -33,6 +33,8 @@ void add(engine::Usage& sum, const engine::Usage& part) {
     }
     sum.accepted_draft_tokens += part.accepted_draft_tokens;
     sum.rejected_draft_tokens += part.rejected_draft_tokens;
+    sum.truncated_tokens += part.truncated_tokens;
+    sum.context_shifts += part.context_shifts;
     // Several prompts are computed together: of times, the longest counts.
     const auto longest = [](double& most, double one) { most = std::max(most, one); };
     longest(sum.queue_seconds, part.queue_seconds);
@@ -93,7 +95,7 @@ struct Step {
     engine::Event event;
 };
 
-/// The next event; an Error event, a cancelled answer and an end before the Usage are errors alike.
+/// The next event; an Error event and an end before the Usage are errors alike.
 asio::awaitable<Step> next_event(fleet::EventStream& stream) {
     Result<MaybeEvent> event = co_await stream.next();
     if (!event) {
@@ -104,11 +106,6 @@ asio::awaitable<Step> next_event(fleet::EventStream& stream) {
     }
     if (const auto* error = std::get_if<Error>(&**event)) {
         co_return Step(*error);
-    }
-    if (const auto* finish = std::get_if<engine::Finish>(&**event);
-        finish && finish->reason == engine::FinishReason::kCancelled) {
-        co_return Step(Error(Code::kUnavailable, "the answer was cancelled by the server",
-                             "the model may have been stopped meanwhile"));
     }
     co_return Step(std::move(**event));
 }
@@ -248,7 +245,8 @@ asio::awaitable<Outcome> run_call(api::Services& services, api::Exchange& exchan
     for (engine::GenerateRequest& request : call.requests) {
         request.traceparent = exchange.trace.text();
     }
-    Result<std::vector<Stream>> streams = co_await start_all(services.fleet, call, head.id);
+    Result<std::vector<Stream>> streams =
+        co_await start_all(services.fleet, call, call.request_id.empty() ? head.id : call.request_id);
     if (!streams) {
         co_return ApiError(streams.error(), streams.error().code == Code::kNotFound ? "model" : "");
     }

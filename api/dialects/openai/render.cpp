@@ -38,7 +38,15 @@ constexpr std::string_view kCompletionTail = ",\"logprobs\":null,\"finish_reason
 constexpr std::string_view kChatTail = "},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n";
 
 std::string_view finish_text(engine::FinishReason reason) {
-    return reason == engine::FinishReason::kLength ? "length" : "stop";
+    switch (reason) {
+        case engine::FinishReason::kLength:
+            return "length";
+        case engine::FinishReason::kCancelled:
+            return "abort";  // as vLLM says it
+        case engine::FinishReason::kStop:
+            break;
+    }
+    return "stop";
 }
 
 }  // namespace
@@ -55,17 +63,27 @@ std::string token_text(const std::string& bytes) {
 }
 
 bj::object usage_object(const engine::Usage& usage) {
-    bj::object details{{"cached_tokens", usage.cached_tokens}};
+    bj::object prompt{{"cached_tokens", usage.cached_tokens}};
     if (usage.cache_miss) {
-        details["cache_miss"] = bj::object{{"reason", usage.cache_miss->reason}, {"at", usage.cache_miss->at}};
+        prompt["cache_miss"] = bj::object{{"reason", usage.cache_miss->reason}, {"at", usage.cache_miss->at}};
+    }
+    if (usage.truncated_tokens > 0) {
+        prompt["truncated_tokens"] = usage.truncated_tokens;
     }
     bj::object out{{"prompt_tokens", usage.prompt_tokens},
                    {"completion_tokens", usage.completion_tokens},
                    {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
-                   {"prompt_tokens_details", std::move(details)}};
+                   {"prompt_tokens_details", std::move(prompt)}};
+    bj::object completion;
     if (usage.accepted_draft_tokens + usage.rejected_draft_tokens > 0) {
-        out["completion_tokens_details"] = bj::object{{"accepted_prediction_tokens", usage.accepted_draft_tokens},
-                                                      {"rejected_prediction_tokens", usage.rejected_draft_tokens}};
+        completion["accepted_prediction_tokens"] = usage.accepted_draft_tokens;
+        completion["rejected_prediction_tokens"] = usage.rejected_draft_tokens;
+    }
+    if (usage.context_shifts > 0) {
+        completion["context_shifts"] = usage.context_shifts;
+    }
+    if (!completion.empty()) {
+        out["completion_tokens_details"] = std::move(completion);
     }
     return out;
 }

@@ -28,7 +28,7 @@ bj::value error_text(const ModelStatus& model) {
 
 }  // namespace
 
-bool is_listed(State state) { return state == State::kReady || state == State::kRestarting; }
+bool is_listed(State state) { return state == State::kReady || state == State::kAsleep || state == State::kRestarting; }
 
 bool is_launching(State state) {
     return state == State::kResolving || state == State::kPlacing || state == State::kStarting ||
@@ -78,6 +78,19 @@ bj::object describe(const ModelStatus& model, const std::string& address) {
                       {"replica", 1}};
 }
 
+bj::object describe_adapter(const ModelStatus& model, const std::string& name) {
+    return bj::object{{"id", model.uid + ":" + name},
+                      {"object", "model"},
+                      {"created", model.created},
+                      {"owned_by", "gantry"},
+                      {"parent", model.uid},
+                      {"root", model.adapters.at(name)},
+                      {"model_type", "LLM"},
+                      {"model_name", name},
+                      {"model_ability", strings(model.abilities)},
+                      {"context_length", model.context_length}};
+}
+
 double progress_of(const ModelStatus& model) {
     switch (model.state) {
         case State::kResolving:
@@ -93,6 +106,7 @@ double progress_of(const ModelStatus& model) {
         case State::kWarming:
             return 0.97;
         case State::kReady:
+        case State::kAsleep:
             return 1;
         default:
             return 0;
@@ -102,6 +116,7 @@ double progress_of(const ModelStatus& model) {
 std::string_view instance_status(State state) {
     switch (state) {
         case State::kReady:
+        case State::kAsleep:  // Xinference has no word for it; replicas show the state itself
             return "READY";
         case State::kFailed:
             return "ERROR";

@@ -19,6 +19,8 @@ boost::json::value size_in_billions(uint64_t parameters);
 
 /// The description of a running model, with OpenAI's id, object, created and owned_by in front.
 boost::json::object describe(const fleet::ModelStatus& model, const std::string& address);
+/// The list's entry of an adapter of a model: OpenAI's, with vLLM's `parent` and `root`.
+boost::json::object describe_adapter(const fleet::ModelStatus& model, const std::string& name);
 
 /// 0 to 1 over the whole launch.
 double progress_of(const fleet::ModelStatus& model);

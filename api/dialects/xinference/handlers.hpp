@@ -15,6 +15,7 @@ Answer list_models(api::Services& services, api::Exchange& exchange);
 Answer describe_model(api::Services& services, api::Exchange& exchange);
 Answer terminate_model(api::Services& services, api::Exchange& exchange);
 Answer launch_progress(api::Services& services, api::Exchange& exchange);
+Answer abort_request(api::Services& services, api::Exchange& exchange);
 Answer cancel_launch(api::Services& services, api::Exchange& exchange);
 Answer list_instances(api::Services& services, api::Exchange& exchange);
 Answer list_replicas(api::Services& services, api::Exchange& exchange);

@@ -137,6 +137,47 @@ void read_options(json::Reader& reader, Launch& launch) {
     }
 }
 
+/// One adapter of a list; `name_key` and `path_key` are what the list's form calls them.
+void read_adapter(json::Reader& reader, std::string_view field, const bj::value& entry, std::string_view name_key,
+                  std::string_view path_key, fleet::LaunchRequest& request) {
+    const auto* object = entry.if_object();
+    const auto text = [&](std::string_view key) {
+        const bj::value* value = object == nullptr ? nullptr : object->if_contains(key);
+        return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+    };
+    const std::string name = text(name_key);
+    const std::string path = text(path_key);
+    if (name.empty() || path.empty()) {
+        reader.fail(field, fmt::format("must list objects with \"{}\" and \"{}\"", name_key, path_key));
+    } else if (!request.adapters.emplace(name, path).second) {
+        reader.fail(field, fmt::format("names the adapter \"{}\" twice", name));
+    }
+}
+
+/// LoRA adapters in Xinference's form (peft_model_config) and in vLLM's (lora_modules).
+void read_adapters(json::Reader& reader, fleet::LaunchRequest& request) {
+    if (const bj::object* config = reader.object("peft_model_config")) {
+        const bj::value* list = config->if_contains("lora_list");
+        if (list == nullptr || !list->is_array()) {
+            reader.fail("peft_model_config", "needs \"lora_list\", a list of adapters");
+            return;
+        }
+        for (const bj::value& entry : list->get_array()) {
+            read_adapter(reader, "peft_model_config", entry, "lora_name", "local_path", request);
+        }
+    }
+    if (const bj::value* modules = reader.any("lora_modules")) {
+        if (!modules->is_array()) {
+            reader.fail("lora_modules", "must be a list of objects with \"name\" and \"path\"");
+            return;
+        }
+        for (const bj::value& entry : modules->get_array()) {
+            read_adapter(reader, "lora_modules", entry, "name", "path", request);
+        }
+    }
+    request.adapter_dirs = reader.strings("adapter_dirs").value_or(std::vector<std::string>());
+}
+
 /// 0.5, "0.5" and "0_5" are one size.
 std::string read_size(json::Reader& reader) {
     const bj::value* size = reader.any("model_size_in_billions");
@@ -183,10 +224,12 @@ api::ApiResult<Launch> decode_launch(const bj::object& body) {
     request.threads = first_count(reader, {"n_threads", "threads"});
     read_speculation(reader, request);
     read_options(reader, launch);
-    if (reader.any("peft_model_config")) {
-        reader.fail("peft_model_config", "adapters are not supported by this version, and would change the answers",
-                    "leave it out");
+    // vLLM's name for the KV type; "auto" leaves the choice to the engine.
+    if (const auto type = reader.string("kv_cache_dtype"); type && *type != "auto") {
+        request.options.emplace("kv_dtype", *type);
     }
+    read_adapters(reader, request);
+    request.wake_on_request = reader.boolean("wake_on_request").value_or(false);
     for (const std::string_view name : kWithoutEffect) {
         if (reader.any(name)) {
             launch.ignored.emplace_back(name);

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 
 #include "api/dialects/xinference/describe.hpp"
 #include "api/dialects/xinference/handlers.hpp"
@@ -14,6 +16,8 @@ using fleet::ModelStatus;
 using fleet::State;
 
 namespace {
+
+constexpr double kMaxDrain = 86400;  ///< seconds
 
 /// A launch that names what there is not is a bad request, not a missing resource: the route exists.
 ApiError launch_error(const Error& error) {
@@ -45,6 +49,22 @@ std::optional<ApiError> not_ready(const ModelStatus& model) {
                         {}, 400);
     }
     return std::nullopt;
+}
+
+/// `drain_s`: how long what runs may go on before a model is stopped.
+api::ApiResult<std::chrono::milliseconds> drain_time(const Exchange& exchange) {
+    const auto text = exchange.request.query_value("drain_s");
+    if (!text) {
+        return std::chrono::milliseconds(0);
+    }
+    double seconds = -1;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
+    if (error != std::errc{} || end != text->data() + text->size() || !(seconds >= 0 && seconds <= kMaxDrain)) {
+        return ApiError(Error(Code::kInvalidArgument, "drain_s must be a number of seconds from 0 to 86400, not \"" +
+                                                          std::string(*text) + "\""),
+                        "drain_s");
+    }
+    return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
 }
 
 }  // namespace
@@ -84,6 +104,9 @@ Answer list_models(Services& services, Exchange&) {
     for (const ModelStatus& model : services.fleet.list()) {
         if (is_listed(model.state)) {
             data.emplace_back(describe(model, services.address));
+            for (const auto& [name, path] : model.adapters) {
+                data.emplace_back(describe_adapter(model, name));
+            }
         }
     }
     co_return api::json_response(bj::object{{"object", "list"}, {"data", std::move(data)}});
@@ -102,11 +125,31 @@ Answer describe_model(Services& services, Exchange& exchange) {
 
 Answer terminate_model(Services& services, Exchange& exchange) {
     const std::string uid = exchange.param("uid");
-    const Status stopped = co_await services.fleet.stop(uid);
+    const auto patience = drain_time(exchange);
+    if (!patience) {
+        co_return patience.error();
+    }
+    Status stopped = ok();
+    if (patience->count() > 0) {
+        stopped = co_await services.fleet.drain_and_stop(uid, *patience);
+    } else {
+        stopped = co_await services.fleet.stop(uid);
+    }
     if (!stopped) {
         co_return ApiError(stopped.error(), "model");
     }
     co_return api::json_response(nullptr);
+}
+
+Answer abort_request(Services& services, Exchange& exchange) {
+    const std::string uid = exchange.param("uid");
+    bj::value body = bj::object{{"id", exchange.param("request_id")}};
+    std::string path = "/abort";
+    const Result<bj::value> aborted = co_await services.fleet.call(uid, std::move(path), std::move(body));
+    if (!aborted && (aborted.error().code != Code::kNotFound || !services.fleet.describe(uid))) {
+        co_return ApiError(aborted.error(), "model");
+    }
+    co_return api::json_response(bj::object{{"msg", aborted ? "DONE" : "NOT_FOUND"}});
 }
 
 Answer launch_progress(Services& services, Exchange& exchange) {

@@ -16,6 +16,7 @@ constexpr api::Route kRoutes[] = {
     {"DELETE", "/v1/models/{uid}", Scope::kModelsWrite, x::terminate_model},
     {"GET", "/v1/models/{uid}/progress", Scope::kModelsRead, x::launch_progress},
     {"POST", "/v1/models/{uid}/cancel", Scope::kModelsWrite, x::cancel_launch},
+    {"POST", "/v1/models/{uid}/requests/{request_id}/abort", Scope::kModelsRead, x::abort_request},
     {"GET", "/v1/models/{uid}/replicas", Scope::kModelsList, x::list_replicas},
     {"GET", "/v1/model_registrations/{type}", Scope::kModelsList, x::list_registrations},
     {"GET", "/v1/model_registrations/{type}/{name}", Scope::kModelsList, x::get_registration},

@@ -75,6 +75,10 @@ GenerateRequest full_request() {
     r.cache_salt = "s";
     r.cache_pin = true;
     r.cache_debug = true;
+    r.adapter = "polite";
+    r.truncate_prompt_tokens = -1;
+    r.context_shift = true;
+    r.n_keep = 12;
     return r;
 }
 
@@ -245,7 +249,9 @@ TEST(EventCodec, KeepsFinishUsageAndError) {
                       0.25,
                       {0.01, 0.02, 0.5},
                       6,
-                      7};
+                      7,
+                      7,
+                      8};
     const auto back = std::get<Usage>(round_trip(usage));
     EXPECT_EQ(back.prompt_tokens, usage.prompt_tokens);
     EXPECT_EQ(back.cached_tokens, 2u);
@@ -253,6 +259,8 @@ TEST(EventCodec, KeepsFinishUsageAndError) {
     EXPECT_EQ(back.rejected_draft_tokens, usage.rejected_draft_tokens);
     EXPECT_EQ(back.completion_tokens, 3u);
     EXPECT_EQ(back.cache_miss, usage.cache_miss);
+    EXPECT_EQ(back.truncated_tokens, 7u);
+    EXPECT_EQ(back.context_shifts, 8u);
     EXPECT_EQ(back.queue_seconds, usage.queue_seconds);
     EXPECT_EQ(back.prefill_seconds, usage.prefill_seconds);
     EXPECT_EQ(back.decode_seconds, usage.decode_seconds);

@@ -106,6 +106,119 @@ TEST(Engine, TheSecondOfTwoEqualPromptsComesFromTheCache) {
     EXPECT_EQ(t.answers.at(0).text, first.wait().answers.at(0).text);
 }
 
+TEST(Engine, APromptIsCutOnlyWhenTheRequestAsksForIt) {
+    Bench b;
+    const uint32_t context = b.model->limits().max_context;
+    Recorder refused;
+    const Status status = b.start().submit(request("a", context + 10), refused.sink());
+    ASSERT_FALSE(status);
+    EXPECT_THAT(status.error().message, HasSubstr(std::to_string(context + 10)));
+    EXPECT_THAT(status.error().message, HasSubstr(std::to_string(context)));
+
+    const struct {
+        int32_t keep;
+        size_t prompt;
+        uint64_t kept;
+    } cases[] = {{-1, context + 10, context - 8}, {5, 20, 5}, {30, 20, 20}};
+    for (const auto& c : cases) {
+        EngineRequest r = request("keep " + std::to_string(c.keep), c.prompt);
+        r.params.truncate_prompt_tokens = c.keep;
+        EngineRequest cut = r;
+        cut.id = "cut";
+        cut.params.truncate_prompt_tokens.reset();
+        cut.prompt.erase(cut.prompt.begin(), cut.prompt.end() - static_cast<std::ptrdiff_t>(c.kept));
+        Recorder recorder, expected;
+        ASSERT_TRUE(b.engine->submit(r, recorder.sink()));
+        const Transcript t = recorder.wait();
+        EXPECT_EQ(t.usage->prompt_tokens, c.kept);
+        EXPECT_EQ(t.usage->truncated_tokens, c.prompt - c.kept);
+        ASSERT_TRUE(b.engine->submit(cut, expected.sink()));
+        EXPECT_EQ(t.answers.at(0).ids, expected.wait().answers.at(0).ids);
+    }
+}
+
+TEST(Engine, AShiftedContextGoesOnAsIfComputedAnew) {
+    Bench b;
+    const size_t context = b.model->limits().max_context;
+    EngineRequest r = request("a", 9, static_cast<uint32_t>(3 * context));
+    r.params.sampling.temperature = 0;
+    r.params.context_shift = true;
+    r.params.n_keep = 3;
+    std::vector<int32_t> tokens = r.prompt, expected;
+    uint64_t shifts = 0;
+    std::vector<float> row(b.model->limits().vocab_size);
+    while (expected.size() < 3 * context) {
+        testing::fake_logits(tokens, row);
+        expected.push_back(static_cast<int32_t>(std::ranges::max_element(row) - row.begin()));
+        tokens.push_back(expected.back());
+        if (tokens.size() == context && expected.size() < 3 * context) {
+            tokens.erase(tokens.begin() + 3, tokens.begin() + 3 + static_cast<std::ptrdiff_t>(context - 2) / 2);
+            ++shifts;
+        }
+    }
+    Recorder recorder;
+    ASSERT_TRUE(b.start().submit(r, recorder.sink()));
+    const Transcript t = recorder.wait();
+    EXPECT_EQ(t.complaint, "");
+    EXPECT_EQ(t.answers.at(0).ids, expected);
+    EXPECT_GT(shifts, 3u);
+    EXPECT_EQ(t.usage->context_shifts, shifts);
+    EXPECT_EQ(b.engine->stats().blocks_free + b.engine->stats().blocks_cached, b.engine->stats().blocks_total);
+
+    r.id = "b";
+    r.params.n_keep = static_cast<int32_t>(context);
+    EXPECT_FALSE(b.engine->submit(r, recorder.sink()));
+}
+
+TEST(Engine, AdaptersComeAndGoWhileOthersAreAnswered) {
+    Bench b;
+    Gate gate;
+    b.model->before_execute = [&](const gantry_batch_t&) { return gate.pass(); };
+    Engine& engine = b.start();
+    const auto load = [&](const std::string& name) {
+        std::promise<Status> done;
+        engine.load_adapter(
+            name, [](CausalModel& model) { return model.load_adapter(gantry_manifest_t{}, 1); },
+            [&](Status status) { done.set_value(std::move(status)); });
+        return done.get_future().get();
+    };
+    ASSERT_TRUE(load("a"));
+    ASSERT_TRUE(load("b"));
+    EXPECT_EQ(load("a").error().code, Code::kAlreadyExists);
+    EXPECT_EQ(engine.adapters(), (std::vector<std::string>{"a", "b"}));
+
+    Recorder plain, with_a, with_b, unknown, late;
+    const auto ask = [&](const char* id, const char* adapter, Recorder& to) {
+        EngineRequest r = request(id, 20);
+        r.params.adapter = adapter;
+        return engine.submit(std::move(r), to.sink());
+    };
+    EXPECT_EQ(ask("0", "c", unknown).error().code, Code::kNotFound);
+    ASSERT_TRUE(ask("1", "", plain));
+    ASSERT_TRUE(ask("2", "a", with_a));
+    ASSERT_TRUE(ask("3", "b", with_b));
+    std::promise<Status> dropped;
+    engine.drop_adapter("a", [&](Status status) { dropped.set_value(std::move(status)); });
+    EXPECT_EQ(ask("4", "a", late).error().code, Code::kNotFound);  // from now on, though "2" still runs
+    gate.open();
+    ASSERT_TRUE(dropped.get_future().get());
+    EXPECT_EQ(with_a.wait().complaint, "");
+    EXPECT_EQ(b.model->dropped, std::vector<uint32_t>{1});
+    // Each is computed with its own: their texts differ, and nobody reads the other's blocks from the cache.
+    EXPECT_NE(with_a.wait().answers.at(0).ids, with_b.wait().answers.at(0).ids);
+    EXPECT_NE(plain.wait().answers.at(0).ids, with_b.wait().answers.at(0).ids);
+    Recorder again, plain_again;
+    ASSERT_TRUE(ask("5", "b", again));
+    EXPECT_EQ(again.wait().answers.at(0).ids, with_b.wait().answers.at(0).ids);
+    EXPECT_EQ(again.wait().usage->cached_tokens, 16u);
+    ASSERT_TRUE(ask("6", "", plain_again));
+    EXPECT_EQ(plain_again.wait().answers.at(0).ids, plain.wait().answers.at(0).ids);
+    EXPECT_EQ(plain_again.wait().usage->cached_tokens, 16u);
+    std::promise<Status> never;
+    engine.drop_adapter("a", [&](Status status) { never.set_value(std::move(status)); });
+    EXPECT_EQ(never.get_future().get().error().code, Code::kNotFound);
+}
+
 TEST(Engine, GivesSeveralAnswersThatShareThePrompt) {
     Bench b;
     Recorder recorder;

@@ -119,7 +119,9 @@ class FakeModel : public CausalModel {
         }
         for (uint32_t s = 0; s < b.sequence_count; ++s) {
             for (uint32_t t = b.token_begin[s]; t < b.token_begin[s + 1]; ++t) {
-                slot(b, s, b.context_len[s] + t - b.token_begin[s]) = b.token_ids[t];
+                const uint32_t adapter = b.adapter_ids != nullptr ? b.adapter_ids[s] : 0;
+                slot(b, s, b.context_len[s] + t - b.token_begin[s]) =
+                    b.token_ids[t] + 1000 * static_cast<int32_t>(adapter);
             }
         }
         uint32_t row = 0;
@@ -132,6 +134,12 @@ class FakeModel : public CausalModel {
                 }
             }
         }
+        return ok();
+    }
+
+    Result<uint32_t> load_adapter(const gantry_manifest_t&, double) override { return ++adapters; }
+    Status drop_adapter(uint32_t id) override {
+        dropped.push_back(id);
         return ok();
     }
 
@@ -175,6 +183,8 @@ class FakeModel : public CausalModel {
     std::function<Status()> before_read;
     std::atomic<uint64_t> executes = 0;
     uint64_t copies = 0, slot_copies = 0;
+    uint32_t adapters = 0;  ///< loaded so far; batches name them 1, 2, ...
+    std::vector<uint32_t> dropped;
     std::function<Status(const gantry_batch_t&)> before_execute;
     std::function<void(std::span<float>)> after_row;
 

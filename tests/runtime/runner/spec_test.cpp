@@ -30,6 +30,8 @@ TEST(RunnerSpec, SurvivesTheTrip) {
     spec.draft_model_path = "/models/small.gguf";
     spec.draft_context = 2048;
     spec.draft_memory_bytes = uint64_t{3} << 32;
+    spec.adapters = {{"polite", "/adapters/polite"}};
+    spec.adapter_dirs = {"/adapters"};
     spec.sandbox = false;
     spec.parent_pid = 42;
     const auto back = spec_from_json(boost::json::serialize(to_json(spec)));
