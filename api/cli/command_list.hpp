@@ -14,6 +14,8 @@ int cmd_run(const Arguments&);         // chat.cpp
 int cmd_launch(const Arguments&);      // models.cpp
 int cmd_ps(const Arguments&);          // models.cpp
 int cmd_stop(const Arguments&);        // models.cpp
+int cmd_sleep(const Arguments&);       // models.cpp
+int cmd_wake(const Arguments&);        // models.cpp
 int cmd_show(const Arguments&);        // inspect.cpp
 int cmd_tokenize(const Arguments&);    // inspect.cpp
 int cmd_detokenize(const Arguments&);  // inspect.cpp

@@ -1,5 +1,6 @@
-/// gantry launch, ps, stop
+/// gantry launch, ps, stop, sleep, wake
 
+#include <filesystem>
 #include <iostream>
 
 #include "api/cli/command_list.hpp"
@@ -80,6 +81,29 @@ int cmd_launch(const Arguments& args) {
         }
         launch["engine_options"] = std::move(options);
     }
+    if (const auto pairs = args.values("adapter"); !pairs.empty()) {
+        json::array adapters;
+        for (const auto& pair : pairs) {
+            const auto eq = pair.find('=');
+            if (eq == std::string::npos) {
+                return fail({Code::kInvalidArgument, "--adapter takes NAME=PATH, not \"" + pair + "\""});
+            }
+            // The server may run in another folder.
+            const auto path = std::filesystem::absolute(pair.substr(eq + 1));
+            adapters.emplace_back(json::object{{"name", pair.substr(0, eq)}, {"path", path.string()}});
+        }
+        launch["lora_modules"] = std::move(adapters);
+    }
+    if (const auto dirs = args.values("adapter-dir"); !dirs.empty()) {
+        json::array all;
+        for (const auto& dir : dirs) {
+            all.emplace_back(std::filesystem::absolute(dir).string());
+        }
+        launch["adapter_dirs"] = std::move(all);
+    }
+    if (args.has("wake-on-request")) {
+        launch["wake_on_request"] = true;
+    }
     if (args.has("no-wait")) {
         const auto accepted = client->call("POST", "/v1/models?wait_ready=false", std::move(launch));
         if (!accepted) {
@@ -148,9 +172,17 @@ int cmd_stop(const Arguments& args) {
         fail({Code::kInvalidArgument, "gantry stop needs the name of a model, or --all", "gantry ps lists them"});
         return 2;
     }
+    std::string query;
+    if (args.has("drain")) {
+        const auto seconds = args.number("drain", 0, 0, 86400);
+        if (!seconds) {
+            return fail(seconds.error());
+        }
+        query = "?drain_s=" + std::to_string(*seconds);
+    }
     int code = 0;
     for (const auto& uid : uids) {
-        if (const auto gone = client->call("DELETE", "/v1/models/" + segment(uid)); !gone) {
+        if (const auto gone = client->call("DELETE", "/v1/models/" + segment(uid) + query); !gone) {
             code = fail(gone.error());
         } else if (!args.has("quiet")) {
             std::cout << "stopped " << uid << "\n";
@@ -158,5 +190,27 @@ int cmd_stop(const Arguments& args) {
     }
     return code;
 }
+
+namespace {
+
+int change_state(const Arguments& args, const std::string& what) {
+    auto client = ServerClient::from(args);
+    if (!client) {
+        return fail(client.error());
+    }
+    const auto answer = client->call("POST", "/gantry/v1/models/" + segment(args.operands[0]) + "/" + what);
+    if (!answer) {
+        return fail(answer.error());
+    }
+    if (!args.has("quiet")) {
+        std::cout << args.operands[0] << " is " << text_of(*answer, "state") << "\n";
+    }
+    return 0;
+}
+
+}  // namespace
+
+int cmd_sleep(const Arguments& args) { return change_state(args, "sleep"); }
+int cmd_wake(const Arguments& args) { return change_state(args, "wake"); }
 
 }  // namespace gantry::cli

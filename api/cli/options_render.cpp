@@ -144,7 +144,7 @@ Result<std::string> completion_script(std::string_view shell) {
         out +=
             "    esac\n    case ${COMP_WORDS[1]} in\n"
             "      run|launch|show) [ \"${cur#-}\" = \"$cur\" ] && COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
-            "      stop) [ \"${cur#-}\" = \"$cur\" ] && words=\"$words $(gantry ps -q 2>/dev/null)\" ;;\n"
+            "      stop|sleep|wake) [ \"${cur#-}\" = \"$cur\" ] && words=\"$words $(gantry ps -q 2>/dev/null)\" ;;\n"
             "    esac\n  fi\n  COMPREPLY+=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _gantry gantry\n";
         return out;
     }

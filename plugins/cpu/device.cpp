@@ -89,7 +89,7 @@ uint64_t CpuDevice::weight_bytes(const gantry_tensor_view_t& view, transformer::
 
 std::unique_ptr<transformer::Weight> CpuDevice::load_weight(const gantry_tensor_view_t& view,
                                                             transformer::WeightUse use) {
-    return std::make_unique<CpuWeight>(view, use, precision_, pool_, prefill_ == Prefill::kOneDnn);
+    return std::make_unique<CpuWeight>(view, use, precision_, pool_, prefill_ == Prefill::kOneDnn, [this] { poll(); });
 }
 
 bool CpuDevice::supports(transformer::KvType) const { return true; }

@@ -11,6 +11,9 @@ namespace {
 
 using transformer::WeightUse;
 
+/// Packed between two polls: a few milliseconds' work.
+constexpr uint64_t kPollBytes = uint64_t{4} << 20;
+
 struct Shape {
     uint64_t rows = 1;
     uint64_t cols = 0;
@@ -42,7 +45,7 @@ bool becomes_packed(int32_t dtype, WeightUse use, Precision precision) {
 }  // namespace
 
 CpuWeight::CpuWeight(const gantry_tensor_view_t& view, WeightUse use, Precision precision, ThreadPool& pool,
-                     bool keeps_rows)
+                     bool keeps_rows, const std::function<void()>& poll)
     : dtype_(view.dtype), data_(static_cast<const std::byte*>(view.data)) {
     const Shape shape = shape_of(view, use);
     rows_ = shape.rows;
@@ -67,12 +70,18 @@ CpuWeight::CpuWeight(const gantry_tensor_view_t& view, WeightUse use, Precision 
     panel_bytes_ = pack_layout(*pack_).panel_bytes(depth / kBlock);
     packed_ = Pages(packed_bytes(*pack_, rows_, depth));
     const uint64_t panels = (rows_ + kPanelRows - 1) / kPanelRows;
-    pool.for_each(panels, [&](size_t panel, uint32_t) {
-        const uint64_t first = panel * kPanelRows;
-        pack_panel(*pack_, file_row(first), row_bytes_,
-                   static_cast<uint32_t>(std::min<uint64_t>(kPanelRows, rows_ - first)), depth,
-                   packed_.as<uint8_t>() + panel * panel_bytes_);
-    });
+    // In parts, so that a load can be stopped in the middle of a large tensor.
+    const uint64_t part = std::max<uint64_t>(kPollBytes / panel_bytes_, 1);
+    for (uint64_t begin = 0; begin < panels; begin += part) {
+        if (poll) poll();
+        pool.for_each(std::min(part, panels - begin), [&](size_t offset, uint32_t) {
+            const uint64_t panel = begin + offset;
+            const uint64_t first = panel * kPanelRows;
+            pack_panel(*pack_, file_row(first), row_bytes_,
+                       static_cast<uint32_t>(std::min<uint64_t>(kPanelRows, rows_ - first)), depth,
+                       packed_.as<uint8_t>() + panel * panel_bytes_);
+        });
+    }
 }
 
 std::optional<Element> CpuWeight::element() const {

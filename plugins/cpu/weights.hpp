@@ -4,6 +4,7 @@
 
 #include <gantry/transformer/device.hpp>
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -24,9 +25,10 @@ enum class Precision {
 class CpuWeight final : public transformer::Weight {
   public:
     /// The view's data outlives the weight. `keeps_rows`: products may read the file's rows of packed weights as well.
-    /// Throws gantry::sdk::Error for a shape or size that cannot be.
+    /// Throws gantry::sdk::Error for a shape or size that cannot be, and what `poll` throws, which is called while a
+    /// large weight is packed.
     CpuWeight(const gantry_tensor_view_t& view, transformer::WeightUse use, Precision precision, ThreadPool& pool,
-              bool keeps_rows = false);
+              bool keeps_rows = false, const std::function<void()>& poll = {});
 
     uint64_t rows() const override { return rows_; }
     uint64_t cols() const override { return cols_; }

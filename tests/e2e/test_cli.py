@@ -72,7 +72,7 @@ def test_wrong_calls_say_what_to_do(home, words, code, text):
 
 def test_help_manual_and_completion_cover_every_command(home):
     overview = gantry(home, "help").stdout
-    for command in ["run", "serve", "launch", "ps", "stop", "show", "backends", "tokenize", "detokenize", "template", "version"]:
+    for command in ["run", "serve", "launch", "ps", "stop", "sleep", "wake", "show", "backends", "tokenize", "detokenize", "template", "version"]:
         assert f"  {command}" in overview
         help_text = gantry(home, "help", command).stdout
         assert help_text.startswith(f"Usage: gantry {command}")

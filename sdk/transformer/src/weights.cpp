@@ -44,6 +44,18 @@ class Fingerprint {
     uint64_t hash_ = 0xcbf29ce484222325ULL;
 };
 
+/// Has a device poll as long as this lives.
+class Polling {
+  public:
+    Polling(Device& device, std::function<void()> poll) : device_(device) { device_.set_poll(std::move(poll)); }
+    Polling(const Polling&) = delete;
+    Polling& operator=(const Polling&) = delete;
+    ~Polling() { device_.set_poll(nullptr); }
+
+  private:
+    Device& device_;
+};
+
 /// Hands out the plan's tensors one after the other.
 class Loader {
   public:
@@ -78,6 +90,9 @@ class Loader {
         return out;
     }
 
+    /// Tells how far it is, and throws where it is to stop.
+    void report() const { progress_(done_, total_); }
+
     void finish(Weights& weights) const {
         progress_(done_, total_);
         weights.private_bytes = private_bytes_;
@@ -99,6 +114,7 @@ class Loader {
 Weights load_weights(const sdk::Manifest& manifest, const ModelConfig& c, std::span<const PlannedTensor> plan,
                      Device& device, const LoadProgress& progress) {
     Loader loader(manifest, plan, device, progress);
+    const Polling polling(device, [&loader] { loader.report(); });
     Weights w;
     w.embedding = loader.next();
     w.layers.resize(c.layer_count);

@@ -55,6 +55,21 @@ TEST(DeviceTest, PrivateBytesAreAsPromised) {
     }
 }
 
+TEST(DeviceTest, ALargeWeightCanBeStoppedInItsMiddle) {
+    CpuDevice device = make_device(2);
+    const RandomWeight large(GANTRY_DTYPE_Q8_0, 2048, 8192, 1);  // 17 MiB, in parts of 4
+    int polls = 0;
+    device.set_poll([&polls] { ++polls; });
+    EXPECT_GT(device.load_weight(large.view(), WeightUse::kLinear)->private_bytes(), uint64_t{16} << 20);
+    EXPECT_GE(polls, 4);
+    polls = 0;
+    device.set_poll([&polls] {
+        if (++polls == 3) throw sdk::Error(GANTRY_ERR_CANCELLED, "stop");
+    });
+    EXPECT_THROW(device.load_weight(large.view(), WeightUse::kLinear), sdk::Error);
+    EXPECT_EQ(polls, 3);
+}
+
 TEST(DeviceTest, DamagedWeightsAreRefused) {
     CpuDevice device = make_device(1);
     const RandomWeight random(GANTRY_DTYPE_Q8_0, 4, 64, 1);

@@ -12,10 +12,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gantry::transformer {
@@ -151,6 +153,9 @@ class Device {
     virtual bool supports(int32_t dtype, WeightUse use) const = 0;
     /// Private bytes that load_weight would allocate for it (`data` may be null); what assess adds up.
     virtual uint64_t weight_bytes(const gantry_tensor_view_t& view, WeightUse use) const = 0;
+    /// What load_weight calls now and then on its own thread, at least once in 50 ms of work, so that a load can be
+    /// stopped in the middle of a tensor: it throws then. Null after the load.
+    void set_poll(std::function<void()> poll) { poll_ = std::move(poll); }
     /// The view's data outlives the weight. Called from the loading thread.
     virtual std::unique_ptr<Weight> load_weight(const gantry_tensor_view_t& view, WeightUse use) = 0;
 
@@ -219,6 +224,14 @@ class Device {
 
     /// One line for people: kernels and threads ("avx512-vnni, oneDNN 2.6 bf16 prefill, 2 threads").
     virtual std::string plan() const = 0;
+
+  protected:
+    void poll() const {
+        if (poll_) poll_();
+    }
+
+  private:
+    std::function<void()> poll_;
 };
 
 /// What a plugin author writes beside a Device: who it is, what hardware there is, and how to make one.
