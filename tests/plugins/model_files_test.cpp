@@ -5,13 +5,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include "base/mapped_file.hpp"
+#include "registry/adapter.hpp"
+#include "registry/formats/safetensors.hpp"
 #include "registry/registry.hpp"
+#include "runtime/plugins/manifest_adapter.hpp"
 #include "runtime/plugins/plugin.hpp"
 #include "tests/sdk/support/golden.hpp"
 
@@ -90,10 +95,23 @@ class FileModel {
         batch.block_ids = blocks.data();
         batch.logit_rows = rows.data();
         batch.logits = logits.data();
+        batch.adapter_ids = &adapter_;
         const auto status = model_->execute(batch);
         EXPECT_TRUE(status) << (status ? "" : status.error().text());
         return logits;
     }
+
+    Result<uint32_t> load_adapter(const std::filesystem::path& path) {
+        auto manifest = registry::load_adapter(path);
+        if (!manifest) {
+            return manifest.error();
+        }
+        const plugins::ManifestAdapter shown(std::make_shared<const registry::ModelManifest>(std::move(*manifest)),
+                                             plugins::ManifestAdapter::Data::kMapped);
+        return model_->load_adapter(*shown.table(), 1.0);
+    }
+    /// What the following steps are computed with.
+    void use_adapter(uint32_t id) { adapter_ = id; }
 
     std::vector<int32_t> greedy(const std::vector<int32_t>& prompt, size_t count) {
         std::vector<int32_t> out;
@@ -110,6 +128,7 @@ class FileModel {
   private:
     std::unique_ptr<plugins::Backend> backend_;
     std::unique_ptr<engine::CausalModel> model_;
+    uint32_t adapter_ = 0;
 };
 
 float difference(const std::vector<float>& a, const std::vector<float>& b) {
@@ -149,6 +168,43 @@ std::vector<Case> golden_cases() {
 std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.model + "_" + info.param.plugin; }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenFiles, testing::ValuesIn(golden_cases()), case_name);
+
+class AdapterFolders : public testing::TestWithParam<Case> {};
+
+TEST_P(AdapterFolders, GiveTheLogitsOfPeftsMergedWeights) {
+    const auto folder = kSource / "tests/plugins/adapters/llama";
+    const auto file = MappedFile::open(folder / "expected.safetensors");
+    ASSERT_TRUE(file) << file.error().text();
+    const auto expected = registry::parse_safetensors(file->bytes(), "expected.safetensors").value();
+    std::vector<int32_t> prompt;
+    std::vector<float> logits;
+    for (const auto& tensor : expected.tensors) {
+        const std::byte* data = file->bytes().data() + tensor.offset;
+        if (tensor.name == "prompt") {
+            prompt.resize(tensor.nbytes / sizeof(int32_t));
+            std::memcpy(prompt.data(), data, tensor.nbytes);
+        } else {
+            logits.resize(tensor.nbytes / sizeof(float));
+            std::memcpy(logits.data(), data, tensor.nbytes);
+        }
+    }
+    FileModel model(kSource / "tests/registry/fixtures" / GetParam().model, GetParam().plugin);
+    ASSERT_TRUE(model);
+    const auto plain = model.step(prompt, 0);
+    const auto id = model.load_adapter(folder);
+    ASSERT_TRUE(id) << id.error().text();
+    model.use_adapter(*id);
+    EXPECT_LE(difference(model.step(prompt, 0), logits), GetParam().bound);
+    EXPECT_GT(difference(plain, logits), 0.1F);
+}
+
+// The GGUF file has the rows of Q and K in another order.
+INSTANTIATE_TEST_SUITE_P(Models, AdapterFolders,
+                         testing::Values(Case{"llama", "reference", 1e-4F}, Case{"llama", "cpu", 1e-3F},
+                                         Case{"llama.gguf", "reference", 1e-4F}, Case{"llama.gguf", "cpu", 1e-3F}),
+                         [](const auto& info) {
+                             return std::string(info.param.model == "llama" ? "folder_" : "gguf_") + info.param.plugin;
+                         });
 
 class Formats : public testing::TestWithParam<Case> {};
 
