@@ -343,7 +343,7 @@ TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
     EXPECT_GT(reports, 20u);
     EXPECT_GT(swaps, 20u);
     EXPECT_GT(accepted, 500u);
-    EXPECT_GT(slot_copies, 100u);
+    EXPECT_GT(slot_copies, 25u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomSchedules, ::testing::Range<uint64_t>(0, 8));
