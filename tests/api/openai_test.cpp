@@ -51,6 +51,23 @@ TEST_F(OpenAiTest, ChatAnswersWhole) {
     EXPECT_EQ(reply.header("X-Gantry-Ignored"), "");
 }
 
+TEST_F(OpenAiTest, PredictionsReachTheEngineAndAreCounted) {
+    engine::Usage took;
+    took.accepted_draft_tokens = 9;
+    took.rejected_draft_tokens = 2;
+    fleet.scripts.push_back({text("x"), finish(), event(took)});
+    const Reply reply = chat(R"("prediction":{"type":"content","content":[{"type":"text","text":"a"},
+                                {"type":"text","text":"b"}]},"speculative":"ngram")");
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(last().prediction, "ab");
+    EXPECT_EQ(last().speculative, engine::DraftSource::kNgram);
+    EXPECT_EQ(reply.json().at("usage").at("completion_tokens_details"),
+              bj::parse(R"({"accepted_prediction_tokens":9,"rejected_prediction_tokens":2})"));
+    EXPECT_EQ(chat(R"("prediction":{"type":"content","content":"c"})").status, 200);
+    EXPECT_EQ(last().prediction, "c");
+    EXPECT_FALSE(last().speculative);
+}
+
 TEST_F(OpenAiTest, TimingsAreGivenWhereTheyAreAskedFor) {
     engine::Usage took;
     took.prompt_tokens = 12;
