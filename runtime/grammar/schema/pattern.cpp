@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -330,6 +331,11 @@ class Parser {
         }
         const char32_t c = text_[at_++];
         const auto one = [](uint32_t character) { return Ranges{{character, character}}; };
+        constexpr std::u32string_view kControlLetters = U"tnvfr0";
+        constexpr std::array<uint32_t, 6> kControls{'\t', '\n', '\v', '\f', '\r', 0};
+        if (const auto at = kControlLetters.find(c); at != std::u32string_view::npos) {
+            return one(kControls[at]);
+        }
         switch (c) {
             case 'd':
                 return kDigits;
@@ -343,18 +349,6 @@ class Parser {
                 return kSpaces;
             case 'S':
                 return complement(kSpaces);
-            case 't':
-                return one('\t');
-            case 'n':
-                return one('\n');
-            case 'v':
-                return one('\v');
-            case 'f':
-                return one('\f');
-            case 'r':
-                return one('\r');
-            case '0':
-                return one(0);
             case 'x':
                 return one(hex(2));
             case 'u':

@@ -82,7 +82,7 @@ enum class Outcome { kDone, kUnfinished, kStuck };
 /// Bytes at random; behind `length` of them the way to the next end, or where that is far, what tends to end values.
 Outcome generate(Automaton& automaton, std::mt19937_64& random, size_t length, std::string& text) {
     constexpr std::string_view kEnding = "\"}]:0123456789nl.,tfe";
-    constexpr size_t kMost = 400;
+    constexpr size_t kMost = 200;
     constexpr size_t kNear = 500;
     auto state = automaton.start();
     for (size_t step = 0; text.size() < kMost; ++step) {
