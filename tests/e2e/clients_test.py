@@ -223,6 +223,12 @@ def test_openai_answers_have_the_form_asked_for(client, launched):
         assert reason == "length" or re.fullmatch(r"aa?a(,\d+)?", text)
         text, reason = chat(seed, response_format={"type": "json_object"})
         assert reason == "length" or isinstance(json.loads(text), dict)
+        schema = {"type": "object", "properties": {"ok": {"type": "boolean"}, "n": {"enum": [1, 2]}}, "required": ["ok", "n"],
+                  "additionalProperties": False}
+        for asked in [{"response_format": {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": schema}}},
+                      {"extra_body": {"guided_json": schema}}]:
+            text, reason = chat(seed, **asked)
+            assert reason == "length" or set(json.loads(text)) == {"ok", "n"}
         pieces = client.chat.completions.create(model=launched, messages=HELLO, stream=True, seed=seed, max_tokens=50,
                                                 extra_body={"structured_outputs": {"regex": "(ab|cd){4}"}})
         assert re.fullmatch("(ab|cd){4}", "".join(p.choices[0].delta.content or "" for p in pieces if p.choices))
