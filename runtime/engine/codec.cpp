@@ -38,6 +38,9 @@ std::string_view kind_name(const json::value& v) {
     return "something else";
 }
 
+constexpr std::array<std::string_view, 4> kToolChoices{"auto", "none", "required", "named"};  // by ToolChoice
+std::string_view tool_choice_name(ToolChoice choice) { return kToolChoices.at(static_cast<size_t>(choice)); }
+
 /// Reads members of one object into fields; the first error sticks.
 class Decoder {
   public:
@@ -207,6 +210,19 @@ Status read_input(const json::value& v, GenerateRequest& r) {
         in.read("tools", chat.tools);
         in.read("template_kwargs", chat.template_kwargs);
         in.read("add_generation_prompt", chat.add_generation_prompt);
+        std::string choice(tool_choice_name(chat.tool_choice));
+        in.read("tool_choice", choice);
+        const auto* const known = std::ranges::find(kToolChoices, choice);
+        if (known == kToolChoices.end()) {
+            in.fail(fmt::format("input.tool_choice is \"{}\"; it must be one of {}", choice,
+                                fmt::join(kToolChoices, ", ")));
+        } else {
+            chat.tool_choice = static_cast<ToolChoice>(known - kToolChoices.begin());
+        }
+        in.read("tool_name", chat.tool_name);
+        in.read("parallel_tool_calls", chat.parallel_tool_calls);
+        in.read("reasoning_budget", chat.reasoning_budget);
+        in.read("separate_reasoning", chat.separate_reasoning);
     }
     return in.finish();
 }
@@ -300,6 +316,11 @@ json::object input_json(const GenerateRequest& r) {
         out["tools"] = chat->tools;
         out["template_kwargs"] = chat->template_kwargs;
         out["add_generation_prompt"] = chat->add_generation_prompt;
+        out["tool_choice"] = tool_choice_name(chat->tool_choice);
+        out["tool_name"] = chat->tool_name;
+        out["parallel_tool_calls"] = chat->parallel_tool_calls;
+        put(out, "reasoning_budget", chat->reasoning_budget);
+        out["separate_reasoning"] = chat->separate_reasoning;
     } else if (const auto* text = std::get_if<TextInput>(&r.input)) {
         out["text"] = text->text;
         out["add_special"] = text->add_special;

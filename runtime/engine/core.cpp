@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "runtime/engine/answer_stage.hpp"
 #include "runtime/engine/request_checks.hpp"
 
 namespace gantry::engine {
@@ -61,8 +62,15 @@ uint64_t fresh_entropy() {
 struct EngineCore::Branch {
     Answer answer;
     TokenHistory history;
+    std::unique_ptr<AnswerStage> stage;  ///< null: the text goes out as it is
     std::optional<Clock::time_point> last_token = std::nullopt;
     std::unique_ptr<TokenConstraint> constraint = nullptr;  ///< none: any text
+
+    void take_delta(std::vector<Event>& out) {
+        if (auto delta = answer.take_delta()) {
+            stage ? stage->add(std::move(*delta), out) : static_cast<void>(out.emplace_back(std::move(*delta)));
+        }
+    }
 };
 
 struct EngineCore::Request {
@@ -105,6 +113,9 @@ struct EngineCore::Request {
         u.rejected_draft_tokens = rejected_tokens;
         u.truncated_tokens = spec.truncated;
         u.context_shifts = context_shifts;
+        for (const auto& branch : branches) {
+            u.reasoning_tokens += branch->stage ? branch->stage->reasoning_tokens() : 0;
+        }
         u.queue_seconds = seconds(admitted.value_or(now) - submitted);
         u.prefill_seconds = admitted ? seconds(first_token.value_or(now) - *admitted) : 0;
         u.decode_seconds = first_token ? seconds(now - *first_token) : 0;
@@ -202,6 +213,9 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
         r.rules.ids.insert(r.rules.ids.end(), options_.eos_ids.begin(), options_.eos_ids.end());
     }
     r.rules.logprobs = params.top_logprobs.has_value();
+    if (spec.output) {
+        r.rules.shown_ids = spec.output->marker_tokens;
+    }
     r.config =
         resolve(params.sampling, options_.defaults.sampling, entropy_ + r.arrival * 0x9e3779b97f4a7c15u, *tokenizer_);
     r.config.top_logprobs = params.top_logprobs;
@@ -210,9 +224,10 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
     TokenHistory history(r.config, *tokenizer_);
     history.add_prompt(spec.prompt);
     for (uint32_t i = 0; i < r.unfinished; ++i) {
+        auto stage = spec.output ? std::make_unique<AnswerStage>(spec.output, spec.id, i) : nullptr;
         r.branches.push_back(
-            std::make_unique<Branch>(Branch{Answer(i, r.rules, tokenizer_, lead), history, std::nullopt,
-                                            spec.constraint ? spec.constraint() : nullptr}));
+            std::make_unique<Branch>(Branch{Answer(i, r.rules, tokenizer_, lead), history, std::move(stage),
+                                            std::nullopt, spec.constraint ? spec.constraint() : nullptr}));
     }
     if (const auto adapter = adapters_.find(params.adapter); adapter != adapters_.end()) {
         r.adapter = adapter->second;
@@ -230,9 +245,7 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
         return;
     }
     for (uint32_t i = 0; i < r.branches.size(); ++i) {
-        if (auto delta = r.branches[i]->answer.take_delta()) {
-            r.outbox.emplace_back(std::move(*delta));
-        }
+        r.branches[i]->take_delta(r.outbox);
         end_answer(r, i, FinishReason::kLength);
     }
     deliver(r);
@@ -480,6 +493,9 @@ void EngineCore::fork_answers(Request& r) {
 
 void EngineCore::sample_one(Request& r, uint32_t index, DraftWalk& walk, size_t first_row) {
     Branch& branch = *r.branches[index];
+    if (branch.stage) {
+        branch.stage->steer(batch_.logits(first_row + walk.row()));
+    }
     std::span<const uint32_t> allowed;
     if (branch.constraint) {
         const auto found = tokens_to_draw(*branch.constraint, r.rules.ids, branch.answer.forbidden().empty(),
@@ -536,8 +552,10 @@ void EngineCore::finish_if_done(Request& r, uint32_t index) {
         return;
     }
     Answer& answer = r.branches[index]->answer;
-    if (auto delta = answer.take_delta()) {
-        r.outbox.emplace_back(std::move(*delta));
+    const auto& stage = r.branches[index]->stage;
+    r.branches[index]->take_delta(r.outbox);
+    if (stage && stage->done() && !answer.finished()) {
+        answer.stop(FinishReason::kStop);
     }
     if (const auto reason = answer.finished()) {
         end_answer(r, index, *reason);
@@ -580,7 +598,11 @@ void EngineCore::shift_context(Request& r, uint32_t index) {
 }
 
 void EngineCore::end_answer(Request& r, uint32_t index, FinishReason reason) {
-    r.outbox.emplace_back(Finish{index, reason});
+    if (AnswerStage* const stage = r.branches[index]->stage.get()) {
+        stage->finish(reason, r.outbox);
+    } else {
+        r.outbox.emplace_back(Finish{index, reason, {}});
+    }
     if (r.rules.max_tokens > 0 && (index == 0 || r.forked)) {
         remove_sequence(sequence_id(r, index));
     }

@@ -15,6 +15,7 @@
 #include "runtime/engine/constraint.hpp"
 #include "runtime/engine/fair_share.hpp"
 #include "runtime/engine/types.hpp"
+#include "runtime/text/output/parser.hpp"
 #include "runtime/text/tokenizer.hpp"
 
 namespace gantry::engine {
@@ -28,7 +29,8 @@ struct EngineRequest {
     std::string echo_text;            ///< put before the answer, where echo was asked for
     /// Made of params.grammar by whoever knows grammars; none: any text.
     TokenConstraintFactory constraint;
-    uint64_t truncated = 0;  ///< tokens that submit() has cut from the prompt
+    uint64_t truncated = 0;                          ///< tokens that submit() has cut from the prompt
+    std::shared_ptr<const text::OutputPlan> output;  ///< how the answers are read; null: all of it is text
 };
 
 class Drafter;

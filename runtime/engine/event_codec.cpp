@@ -54,11 +54,31 @@ void append(const TokenLogprob& token, std::string& out) {
     out += '}';
 }
 
+void append(const ToolCallDelta& call, std::string& out) {
+    out += "{\"call\":";
+    append_json_number(call.call, out);
+    out += ",\"id\":";
+    append_json_string(call.id, out);
+    out += ",\"name\":";
+    append_json_string(call.name, out);
+    out += ",\"arguments\":";
+    append_json_string(call.arguments, out);
+    out += '}';
+}
+
 void append(const Delta& delta, std::string& out) {
     out += "{\"delta\":{\"index\":";
     append_json_number(delta.index, out);
     out += ",\"text\":";
     append_json_string(delta.text, out);
+    if (!delta.reasoning.empty()) {
+        out += ",\"reasoning\":";
+        append_json_string(delta.reasoning, out);
+    }
+    if (!delta.tool_calls.empty()) {
+        out += ",\"tool_calls\":";
+        append_array(delta.tool_calls, out, [&](const ToolCallDelta& call) { append(call, out); });
+    }
     if (!delta.ids.empty()) {
         out += ",\"ids\":";
         append_array(delta.ids, out, [&](int32_t id) { append_json_number(id, out); });
@@ -75,7 +95,12 @@ void append(const Finish& finish, std::string& out) {
     append_json_number(finish.index, out);
     out += ",\"reason\":\"";
     out += finish_name(finish.reason);
-    out += "\"}}";
+    out += '"';
+    if (!finish.tool_error.empty()) {
+        out += ",\"tool_error\":";
+        append_json_string(finish.tool_error, out);
+    }
+    out += "}}";
 }
 
 void append(const Usage& usage, std::string& out) {
@@ -109,6 +134,10 @@ void append(const Usage& usage, std::string& out) {
     if (usage.context_shifts > 0) {
         out += ",\"context_shifts\":";
         append_json_number(usage.context_shifts, out);
+    }
+    if (usage.reasoning_tokens > 0) {
+        out += ",\"reasoning_tokens\":";
+        append_json_number(usage.reasoning_tokens, out);
     }
     time(",\"queue_seconds\":", usage.queue_seconds);
     time(",\"prefill_seconds\":", usage.prefill_seconds);
@@ -179,6 +208,24 @@ TokenLogprob read_logprob_entry(JsonReader& in) {
     return token;
 }
 
+ToolCallDelta read_tool_call(JsonReader& in) {
+    ToolCallDelta call;
+    in.object([&](std::string_view key) {
+        if (key == "call") {
+            in.integer(call.call);
+        } else if (key == "id") {
+            in.string(call.id);
+        } else if (key == "name") {
+            in.string(call.name);
+        } else if (key == "arguments") {
+            in.string(call.arguments);
+        } else {
+            in.skip();
+        }
+    });
+    return call;
+}
+
 Delta read_delta(JsonReader& in) {
     Delta delta;
     in.object([&](std::string_view key) {
@@ -186,6 +233,10 @@ Delta read_delta(JsonReader& in) {
             in.integer(delta.index);
         } else if (key == "text") {
             in.string(delta.text);
+        } else if (key == "reasoning") {
+            in.string(delta.reasoning);
+        } else if (key == "tool_calls") {
+            in.array([&] { delta.tool_calls.push_back(read_tool_call(in)); });
         } else if (key == "ids") {
             in.array([&] { in.integer(delta.ids.emplace_back()); });
         } else if (key == "logprobs") {
@@ -200,7 +251,8 @@ Delta read_delta(JsonReader& in) {
 void read_reason(JsonReader& in, FinishReason& reason) {
     std::string name;
     in.string(name);
-    for (FinishReason known : {FinishReason::kStop, FinishReason::kLength, FinishReason::kCancelled}) {
+    for (FinishReason known :
+         {FinishReason::kStop, FinishReason::kLength, FinishReason::kCancelled, FinishReason::kToolCalls}) {
         if (name == finish_name(known)) {
             reason = known;
             return;
@@ -218,6 +270,8 @@ Finish read_finish(JsonReader& in) {
         } else if (key == "reason") {
             has_reason = true;
             read_reason(in, finish.reason);
+        } else if (key == "tool_error") {
+            in.string(finish.tool_error);
         } else {
             in.skip();
         }
@@ -261,6 +315,8 @@ Usage read_usage(JsonReader& in) {
             in.integer(usage.truncated_tokens);
         } else if (key == "context_shifts") {
             in.integer(usage.context_shifts);
+        } else if (key == "reasoning_tokens") {
+            in.integer(usage.reasoning_tokens);
         } else if (key == "queue_seconds") {
             in.number(usage.queue_seconds);
         } else if (key == "prefill_seconds") {

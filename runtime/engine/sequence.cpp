@@ -27,7 +27,7 @@ void Answer::push(SampledToken token) {
         return;
     }
     held_.push_back({std::move(token), shown_ + pending_.size(), std::nullopt});
-    add_text(decoder_.push(id));
+    add_text(text_of(id));
     if (count_ < rules_.min_tokens) {
         let_out(pending_.size());
     } else if (cut_at_stop_text()) {
@@ -47,6 +47,13 @@ std::optional<Delta> Answer::take_delta() {
     Delta empty;
     empty.index = index_;
     return std::exchange(delta_, std::move(empty));
+}
+
+std::string Answer::text_of(int32_t id) {
+    if (!std::ranges::binary_search(rules_.shown_ids, id)) {
+        return decoder_.push(id);
+    }
+    return decoder_.flush() + std::string(tokenizer_->id_to_token(id));
 }
 
 void Answer::add_text(std::string_view text) {

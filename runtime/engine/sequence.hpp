@@ -27,6 +27,7 @@ struct StopRules {
     uint32_t min_tokens = 0;         ///< before so many, neither texts nor ids end it
     uint32_t max_tokens = 0;
     bool logprobs = false;
+    std::vector<int32_t> shown_ids;  ///< special tokens whose text is to be seen, sorted
 };
 
 /// Used by one thread.
@@ -38,6 +39,8 @@ class Answer {
 
     /// Takes the next token of an unfinished answer.
     void push(SampledToken token);
+    /// Ends an unfinished answer; text that is held back is dropped.
+    void stop(FinishReason reason) { finish_ = reason; }
     /// What became certain since the last call; none if there is nothing to say.
     std::optional<Delta> take_delta();
 
@@ -55,6 +58,7 @@ class Answer {
         size_t text_begin = 0;           ///< where its text lies in the whole answer
         std::optional<size_t> text_end;  ///< unknown while its last character is incomplete
     };
+    std::string text_of(int32_t id);
     void add_text(std::string_view text);
     /// Ends the answer before the first stop text, if the pending text has one.
     bool cut_at_stop_text();

@@ -27,6 +27,8 @@ std::string_view finish_name(FinishReason reason) {
             return "length";
         case FinishReason::kCancelled:
             return "cancelled";
+        case FinishReason::kToolCalls:
+            return "tool_calls";
     }
     return "stop";
 }

@@ -15,11 +15,19 @@
 
 namespace gantry::engine {
 
+/// Whether the model may, must or must not call a function.
+enum class ToolChoice { kAuto, kNone, kRequired, kNamed };
+
 struct ChatInput {
     boost::json::array messages;          ///< OpenAI's form; content strings or parts already checked to be text
     boost::json::array tools;             ///< empty: none
     boost::json::object template_kwargs;  ///< extra template variables (enable_thinking, ...)
     bool add_generation_prompt = true;
+    ToolChoice tool_choice = ToolChoice::kAuto;
+    std::string tool_name;                     ///< kNamed: which function
+    bool parallel_tool_calls = true;           ///< false: the answer ends with its first call
+    std::optional<uint32_t> reasoning_budget;  ///< tokens of reasoning, after which it is made to end
+    bool separate_reasoning = true;            ///< false: reasoning stays in the text, tags and all
 };
 struct TextInput {
     std::string text;
@@ -111,8 +119,8 @@ struct GenerateRequest {
     int32_t n_keep = 0;  ///< -1: the whole prompt
 };
 
-enum class FinishReason { kStop, kLength, kCancelled };
-std::string_view finish_name(FinishReason reason);  ///< "stop", "length", "cancelled"
+enum class FinishReason { kStop, kLength, kCancelled, kToolCalls };
+std::string_view finish_name(FinishReason reason);  ///< "stop", "length", "cancelled", "tool_calls"
 
 struct TokenLogprob {
     int32_t id = 0;
@@ -122,9 +130,17 @@ struct TokenLogprob {
     std::vector<std::string> top_bytes;           ///< parallel to top
 };
 
+/// A piece of a call: its beginning has the name and an id, and any piece a fragment of the arguments' JSON text.
+struct ToolCallDelta {
+    uint32_t call = 0;  ///< which call of the answer
+    std::string id, name, arguments;
+};
+
 struct Delta {
-    uint32_t index = 0;  ///< which of the n answers
-    std::string text;    ///< whole characters; may be empty when only logprobs or ids come
+    uint32_t index = 0;     ///< which of the n answers
+    std::string text;       ///< whole characters; may be empty when only logprobs or ids come
+    std::string reasoning;  ///< chats: before `text`, as `tool_calls` come after it
+    std::vector<ToolCallDelta> tool_calls;
     std::vector<int32_t> ids;
     std::vector<TokenLogprob> logprobs;
 };
@@ -136,6 +152,7 @@ struct Queued {
 struct Finish {
     uint32_t index = 0;
     FinishReason reason = FinishReason::kStop;
+    std::string tool_error = {};  ///< what was wrong with a call that was left as text; empty: nothing
 };
 /// Seconds between one token and the next of the same answer; 0 where there were not two.
 struct TokenGaps {
@@ -160,6 +177,7 @@ struct Usage {
     uint64_t accepted_draft_tokens = 0, rejected_draft_tokens = 0;  ///< of those guessed and verified
     uint64_t truncated_tokens = 0;  ///< cut from the prompt, because the request asked for it; not in prompt_tokens
     uint64_t context_shifts = 0;    ///< times that the context was shifted, over all answers
+    uint64_t reasoning_tokens = 0;  ///< of the completion
 };
 /// Any number of Queued, then of Delta and one Finish an index, then Usage; or, at any point, one Error, which is the
 /// last.

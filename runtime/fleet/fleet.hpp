@@ -22,14 +22,15 @@ namespace gantry::fleet {
 
 /// A launch as a client asks for it; unset fields are chosen.
 struct LaunchRequest {
-    std::string model;                ///< catalog name, or a path to a file or folder
-    std::string uid;                  ///< empty: made from the model's name
-    std::string engine;               ///< plugin id; empty or "auto": the best for this machine
-    std::string format;               ///< "gguf" or "safetensors", also in Xinference's words; empty: any
-    std::string size_in_billions;     ///< "0.5"; empty: any
-    std::string quantization;         ///< empty: the registry's choice
-    std::string model_path;           ///< overrides where the files are
-    std::optional<uint32_t> context;  ///< tokens; default: the model's, as memory allows
+    std::string model;                          ///< catalog name, or a path to a file or folder
+    std::string uid;                            ///< empty: made from the model's name
+    std::string engine;                         ///< plugin id; empty or "auto": the best for this machine
+    std::string format;                         ///< "gguf" or "safetensors", also in Xinference's words; empty: any
+    std::string size_in_billions;               ///< "0.5"; empty: any
+    std::string quantization;                   ///< empty: the registry's choice
+    std::string model_path;                     ///< overrides where the files are
+    std::string tool_parser, reasoning_parser;  ///< see runner::RunnerSpec
+    std::optional<uint32_t> context;            ///< tokens; default: the model's, as memory allows
     std::optional<uint32_t> max_sequences;
     std::optional<uint32_t> threads;
     std::string speculative;               ///< "off", "auto", "ngram", "suffix", "draft"; empty: off
@@ -70,6 +71,8 @@ struct ModelStatus {
     std::string architecture, format, quantization;
     std::vector<std::string> abilities;  ///< "chat", "generate"
     std::string chat_template;
+    std::string tool_parser;    ///< how calls are found in answers; "none": they are not
+    std::string reasoning_tag;  ///< what opens reasoning in answers; empty: nothing
     uint64_t parameter_count = 0;
     uint32_t context_length = 0;
     uint64_t memory_bytes = 0;  ///< reserved in the ledger

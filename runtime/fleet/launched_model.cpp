@@ -287,6 +287,8 @@ void LaunchedModel::take_ready(const json::value& ready) {
         s.format = json_text(ready, "format");
         s.quantization = json_text(ready, "quantization");
         s.chat_template = json_text(ready, "chat_template");
+        s.tool_parser = json_text(ready, "tool_parser");
+        s.reasoning_tag = json_text(ready, "reasoning_tag");
         s.parameter_count = json_number(ready, "parameter_count");
         s.context_length = static_cast<uint32_t>(json_number(ready.at("limits"), "max_context"));
         s.adapters = spec_.adapters;

@@ -486,6 +486,8 @@ class LocalFleet final : public Fleet {
             spec.plugin_dirs.push_back(dir.string());
         }
         spec.engine = placement.engine;
+        spec.tool_parser = request.tool_parser;
+        spec.reasoning_parser = request.reasoning_parser;
         spec.socket = (fs::path(options_.runtime_dir) /
                        (std::to_string(::getpid()) + "-" + std::to_string(++sockets_made_) + ".sock"))
                           .string();

@@ -102,7 +102,8 @@ Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, con
 
     status.progress("tokenizer", 0, 0);
     GANTRY_TRY(out.tokenizer, text::Tokenizer::create(out.manifest->tokenizer));
-    out.prompter = std::make_shared<const Prompter>(*out.manifest, out.tokenizer);
+    GANTRY_TRY(OutputStyle style, OutputStyle::choose(spec.tool_parser, spec.reasoning_parser, *out.manifest));
+    out.prompter = std::make_shared<const Prompter>(*out.manifest, out.tokenizer, std::move(style));
     GANTRY_CHECK_OK(check_cancelled(cancelled));
 
     status.progress("plugin", 0, 0);
@@ -184,6 +185,13 @@ json::object describe_ready(const LoadedModel& loaded) {
     if (!loaded.prompter->chat_error()) {
         abilities.emplace_back("chat");
     }
+    const OutputStyle& style = loaded.prompter->style();
+    if (style.format != nullptr) {
+        abilities.emplace_back("tools");
+    }
+    if (style.reasoning || style.format == text::find_output_format("harmony")) {
+        abilities.emplace_back("reasoning");
+    }
     const plugins::MemoryPlan& memory = loaded.memory;
     return {{"name", manifest.name},
             {"architecture", manifest.architecture},
@@ -193,6 +201,8 @@ json::object describe_ready(const LoadedModel& loaded) {
             {"plan", loaded.plan},
             {"abilities", std::move(abilities)},
             {"chat_template", manifest.chat_template},
+            {"tool_parser", style.format != nullptr ? style.format->name : "none"},
+            {"reasoning_tag", style.reasoning.begin},
             {"limits",
              {{"vocab_size", limits.vocab_size},
               {"block_size", limits.block_size},

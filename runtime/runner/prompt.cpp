@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "runtime/plugins/json.hpp"
+#include "runtime/runner/output_style.hpp"
 
 namespace gantry::runner {
 namespace json = boost::json;
@@ -24,11 +25,14 @@ std::optional<text::ChatTemplate> compile(const std::string& source, std::option
 
 }  // namespace
 
-Prompter::Prompter(const registry::ModelManifest& manifest, std::shared_ptr<const text::Tokenizer> tokenizer)
+Prompter::Prompter(const registry::ModelManifest& manifest, std::shared_ptr<const text::Tokenizer> tokenizer,
+                   OutputStyle style)
     : tokenizer_(std::move(tokenizer)),
       bos_token_(manifest.bos_token),
       eos_token_(manifest.eos_token),
-      grammars_(std::make_shared<Grammars>(tokenizer_)) {
+      grammars_(std::make_shared<Grammars>(tokenizer_)),
+      style_(std::move(style)),
+      marker_tokens_(find_marker_tokens(style_.format, style_.reasoning, *tokenizer_)) {
     template_ = compile(manifest.chat_template, chat_error_);
     if (const auto found = manifest.chat_templates.find("tool_use"); found != manifest.chat_templates.end()) {
         std::optional<Error> ignored;
@@ -46,7 +50,61 @@ Prompter::Prompter(const registry::ModelManifest& manifest, std::shared_ptr<cons
     if (const auto rendered = render(smoke); !rendered) {
         chat_error_ = rendered.error().in("the model's chat template refuses even a plain message");
         log::warn("{}", chat_error_->text());
+        return;
     }
+    find_call_form();
+}
+
+/// Renders a conversation with a call in each form; the first that shows the call, and no "None", is it.
+void Prompter::find_call_form() {
+    const json::object probe = json::parse(R"({"messages": [{"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": null, "tool_calls": [{"id": "call00001", "type": "function",
+         "function": {"name": "probe_name", "arguments": {"probe_key": "probe_value"}}}]},
+        {"role": "tool", "tool_call_id": "call00001", "name": "probe_name", "content": "1"}],
+        "tools": [{"type": "function", "function": {"name": "probe_name", "description": "Probes.", "parameters":
+         {"type": "object", "properties": {"probe_key": {"type": "string", "description": "A key."}},
+          "required": ["probe_key"]}}}]})")
+                                   .as_object();
+    engine::ChatInput chat;
+    chat.messages = probe.at("messages").as_array();
+    chat.tools = probe.at("tools").as_array();
+    for (const CallForm form :
+         {CallForm{false, false}, CallForm{false, true}, CallForm{true, false}, CallForm{true, true}}) {
+        call_form_ = form;
+        const auto rendered = render(chat);
+        if (rendered && rendered->find("probe_value") != std::string::npos &&
+            rendered->find("None") == std::string::npos) {
+            return;
+        }
+    }
+    call_form_ = {};
+}
+
+/// The messages with their calls in the template's form.
+json::array Prompter::shaped(const json::array& messages) const {
+    json::array out = messages;
+    for (json::value& message : out) {
+        json::object* const object = message.if_object();
+        json::value* const calls = object != nullptr ? object->if_contains("tool_calls") : nullptr;
+        if (calls == nullptr || !calls->is_array() || calls->get_array().empty()) {
+            continue;
+        }
+        const json::value* content = object->if_contains("content");
+        if (content == nullptr || content->is_null() || (content->is_string() && content->get_string().empty())) {
+            (*object)["content"] = call_form_.null_content ? json::value(nullptr) : json::value("");
+        }
+        for (json::value& call : object->at("tool_calls").get_array()) {
+            json::object* const entry = call.if_object();
+            json::value* const function = entry != nullptr ? entry->if_contains("function") : nullptr;
+            json::value* const arguments = function != nullptr && function->is_object()
+                                               ? function->get_object().if_contains("arguments")
+                                               : nullptr;
+            if (arguments != nullptr && arguments->is_object() && call_form_.text_arguments) {
+                *arguments = json::serialize(*arguments);
+            }
+        }
+    }
+    return out;
 }
 
 const text::ChatTemplate* Prompter::choose(bool has_tools) const {
@@ -69,7 +127,7 @@ Result<std::string> Prompter::render(const engine::ChatInput& chat) const {
         return *chat_error_;
     }
     json::object variables = chat.template_kwargs;
-    variables["messages"] = chat.messages;
+    variables["messages"] = shaped(chat.messages);
     variables["add_generation_prompt"] = chat.add_generation_prompt;
     if (!chat.tools.empty()) {
         variables["tools"] = chat.tools;
@@ -97,6 +155,40 @@ Result<std::string> Prompter::render_debug(const json::object& body) const {
     return render_with(*chosen, std::move(variables), now);
 }
 
+std::shared_ptr<const text::OutputPlan> Prompter::plan(const engine::ChatInput& chat, std::string_view prompt) const {
+    auto out = std::make_shared<text::OutputPlan>();
+    out->format = style_.format;
+    if (chat.separate_reasoning) {
+        out->reasoning = style_.reasoning;
+    }
+    if (out->trivial()) {
+        return nullptr;
+    }
+    if (style_.format != nullptr && chat.tool_choice != engine::ToolChoice::kNone) {
+        out->tools = tool_infos(chat.tools);
+    }
+    const size_t end = prompt.find_last_not_of(" \n\t");
+    out->starts_in_reasoning =
+        out->reasoning && end != std::string_view::npos && prompt.substr(0, end + 1).ends_with(out->reasoning.begin);
+    out->parallel_calls = chat.parallel_tool_calls;
+    out->marker_tokens = marker_tokens_;
+    if (chat.reasoning_budget) {
+        out->reasoning_budget = chat.reasoning_budget;
+        out->reasoning_end_tokens = tokenizer_->encode(reasoning_stop(out->format, out->reasoning), {false, true});
+    }
+    return out;
+}
+
+Status Prompter::check_choice(const engine::ChatInput& chat) const {
+    const bool forced =
+        chat.tool_choice == engine::ToolChoice::kRequired || chat.tool_choice == engine::ToolChoice::kNamed;
+    if (!forced) {
+        return ok();
+    }
+    return Error{Code::kInvalidArgument, "tool_choice: this model cannot be made to call a function",
+                 "use \"auto\", and ask for the call in the prompt"};
+}
+
 Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request) const {
     engine::EngineRequest out;
     out.id = request.id;
@@ -105,9 +197,11 @@ Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request)
         if (chat_error_) {
             return *chat_error_;
         }
+        GANTRY_CHECK_OK(check_choice(*chat));
         GANTRY_TRY(prompt_text, render(*chat));
         // The template has written the special tokens; nothing is to be put around them.
         out.prompt = tokenizer_->encode(prompt_text, {false, true});
+        out.output = plan(*chat, prompt_text);
     } else if (auto* plain = std::get_if<engine::TextInput>(&request.input)) {
         prompt_text = std::move(plain->text);
         out.prompt = tokenizer_->encode(prompt_text, {plain->add_special, true});

@@ -14,20 +14,40 @@
 #include "runtime/engine/engine.hpp"
 #include "runtime/runner/grammars.hpp"
 #include "runtime/text/chat_template.hpp"
+#include "runtime/text/output/parser.hpp"
 #include "runtime/text/tokenizer.hpp"
 
 namespace gantry::runner {
+
+/// How a model's answers are read.
+struct OutputStyle {
+    const text::OutputFormat* format = nullptr;  ///< of its calls; null: none
+    text::ReasoningTags reasoning;
+
+    /// By the launch's options, each a name, "none", or empty for what the model's templates show. kInvalidArgument
+    /// lists the names.
+    static Result<OutputStyle> choose(const std::string& tool_parser, const std::string& reasoning_parser,
+                                      const registry::ModelManifest& manifest);
+};
+
+/// In what form a template takes the calls that an assistant's message made: templates differ, and none says so.
+struct CallForm {
+    bool text_arguments = false;  ///< as JSON text, not as an object
+    bool null_content = false;    ///< content beside calls is null, not ""
+};
 
 /// A model's tokenizer, templates and compiled grammars. Any thread.
 class Prompter {
   public:
     /// A template that does not compile, or refuses a plain "Hello", is no reason to refuse the model: chats get the
     /// error, everything else works.
-    Prompter(const registry::ModelManifest& manifest, std::shared_ptr<const text::Tokenizer> tokenizer);
+    Prompter(const registry::ModelManifest& manifest, std::shared_ptr<const text::Tokenizer> tokenizer,
+             OutputStyle style = {});
 
     /// Why chats cannot be served; empty where they can.
     const std::optional<Error>& chat_error() const { return chat_error_; }
     const text::Tokenizer& tokenizer() const { return *tokenizer_; }
+    const OutputStyle& style() const { return style_; }
 
     /// Tokenises, and for a chat renders first; compiles the grammar, which may take long. Errors are the client's
     /// (kInvalidArgument) or chat_error().
@@ -43,12 +63,19 @@ class Prompter {
     Result<std::string> render_with(const text::ChatTemplate& chat_template, boost::json::object variables,
                                     std::optional<std::chrono::sys_seconds> now) const;
     const text::ChatTemplate* choose(bool has_tools) const;
+    Status check_choice(const engine::ChatInput& chat) const;
+    void find_call_form();
+    boost::json::array shaped(const boost::json::array& messages) const;
+    std::shared_ptr<const text::OutputPlan> plan(const engine::ChatInput& chat, std::string_view prompt) const;
 
     std::shared_ptr<const text::Tokenizer> tokenizer_;
     std::string bos_token_, eos_token_;
     std::shared_ptr<Grammars> grammars_;
     std::optional<text::ChatTemplate> template_, tool_template_;
     std::optional<Error> chat_error_;
+    OutputStyle style_;
+    CallForm call_form_;
+    std::vector<int32_t> marker_tokens_;  ///< special tokens that are part of the style's markers
 };
 
 /// Bytes of text that a request asks to tokenise: what decides whether that is done on the io thread.

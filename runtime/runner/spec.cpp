@@ -56,6 +56,8 @@ json::object to_json(const RunnerSpec& spec) {
             {"plugin_dirs", json::array(spec.plugin_dirs.begin(), spec.plugin_dirs.end())},
             {"engine", spec.engine},
             {"socket", spec.socket},
+            {"tool_parser", spec.tool_parser},
+            {"reasoning_parser", spec.reasoning_parser},
             {"threads", spec.threads},
             {"context", spec.context},
             {"max_sequences", spec.max_sequences},
@@ -84,6 +86,8 @@ Result<RunnerSpec> spec_from_json(std::string_view line) {
     spec.model_path = json_text(value, "model_path");
     spec.engine = json_text(value, "engine");
     spec.socket = json_text(value, "socket");
+    spec.tool_parser = json_text(value, "tool_parser");
+    spec.reasoning_parser = json_text(value, "reasoning_parser");
     spec.threads = static_cast<uint32_t>(json_number(value, "threads", 1));
     spec.context = static_cast<uint32_t>(json_number(value, "context"));
     spec.max_sequences = static_cast<uint32_t>(json_number(value, "max_sequences", 16));

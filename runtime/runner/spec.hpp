@@ -17,8 +17,9 @@ struct RunnerSpec {
     std::string uid;
     std::string model_path;
     std::vector<std::string> plugin_dirs;
-    std::string engine;  ///< the plugin's id
-    std::string socket;  ///< path of the Unix socket to serve on
+    std::string engine;                         ///< the plugin's id
+    std::string socket;                         ///< path of the Unix socket to serve on
+    std::string tool_parser, reasoning_parser;  ///< names, "none", or empty: as the chat template shows
     uint32_t threads = 1;
     uint32_t context = 0;  ///< tokens; 0: as memory allows
     uint32_t max_sequences = 16;

@@ -47,7 +47,8 @@ TEST_F(OpenAiTest, ChatAnswersWhole) {
     EXPECT_EQ(body.at("choices").at(0).at("finish_reason"), "length");
     EXPECT_TRUE(body.at("choices").at(0).at("logprobs").is_null());
     EXPECT_EQ(body.at("usage"), bj::parse(R"({"prompt_tokens":5,"completion_tokens":2,"total_tokens":7,
-                                               "prompt_tokens_details":{"cached_tokens":4}})"));
+                                               "prompt_tokens_details":{"cached_tokens":4},
+                                               "completion_tokens_details":{"reasoning_tokens":0}})"));
     EXPECT_EQ(reply.header("X-Gantry-Ignored"), "");
 }
 
@@ -279,20 +280,105 @@ TEST_F(OpenAiTest, MessagesAreBroughtIntoShape) {
     EXPECT_EQ(messages.at(3).at("tool_call_id"), "1");
 }
 
-TEST_F(OpenAiTest, ToolsReachTheTemplateAndTheirParsingIsReportedMissing) {
+TEST_F(OpenAiTest, ToolsReachTheModel) {
     const std::string tools = R"("tools":[{"type":"function","function":{"name":"f","parameters":{}}}])";
     Reply reply = chat(tools);
     EXPECT_EQ(last_chat().tools.size(), 1u);
-    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "tools.parsing");
+    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "");
     EXPECT_EQ(reply.json().at("choices").at(0).at("message").at("tool_calls"), bj::array());
     reply = chat(tools + R"(,"tool_choice":"none")");
     EXPECT_TRUE(last_chat().tools.empty());
     EXPECT_EQ(reply.header("X-Gantry-Ignored"), "");
     EXPECT_EQ(chat(R"("tools":[])").header("X-Gantry-Ignored"), "");
-    reply = chat(tools + R"(,"tool_choice":"required")");
-    EXPECT_EQ(reply.status, 400);
-    EXPECT_EQ(reply.param(), "tool_choice");
-    EXPECT_EQ(chat(R"("tools":[{"name":"f"}])").param(), "tools[0]");
+    chat(tools + R"(,"tool_choice":"required","parallel_tool_calls":false)");
+    EXPECT_EQ(last_chat().tool_choice, engine::ToolChoice::kRequired);
+    EXPECT_FALSE(last_chat().parallel_tool_calls);
+    chat(tools + R"(,"tool_choice":{"type":"function","function":{"name":"f"}})");
+    EXPECT_EQ(last_chat().tool_choice, engine::ToolChoice::kNamed);
+    EXPECT_EQ(last_chat().tool_name, "f");
+}
+
+TEST_F(OpenAiTest, WrongToolsAreRefusedByTheirPath) {
+    const std::string tools = R"("tools":[{"type":"function","function":{"name":"f","parameters":{}}}])";
+    const std::pair<std::string, std::string> cases[] = {
+        {R"("tools":[{"name":"f"}])", "tools[0]"},
+        {R"("tools":[{"type":"web","function":{"name":"f"}}])", "tools[0].type"},
+        {R"("tools":[{"type":"function","function":{"name":"a b"}}])", "tools[0].function.name"},
+        {R"("tools":[{"type":"function","function":{"name":"f","parameters":[]}}])", "tools[0].function.parameters"},
+        {tools + R"(,"tool_choice":"always")", "tool_choice"},
+        {tools + R"(,"tool_choice":{"type":"function","function":{"name":"g"}})", "tool_choice"},
+        {R"("tool_choice":"required")", "tool_choice"},
+        {tools + R"(,"parallel_tool_calls":"no")", "parallel_tool_calls"},
+        {R"("reasoning_effort":"huge")", "reasoning_effort"},
+        {R"("max_reasoning_tokens":-1)", "max_reasoning_tokens"},
+    };
+    for (const auto& [fields, param] : cases) {
+        const Reply reply = chat(fields);
+        EXPECT_EQ(reply.status, 400) << fields;
+        EXPECT_EQ(reply.param(), param) << fields;
+    }
+}
+
+TEST_F(OpenAiTest, ReasoningFieldsReachTheModel) {
+    chat(R"("reasoning_effort":"low","thinking_budget":7,"separate_reasoning":false)");
+    EXPECT_EQ(last_chat().template_kwargs.at("reasoning_effort"), "low");
+    EXPECT_EQ(last_chat().reasoning_budget, 7U);
+    EXPECT_FALSE(last_chat().separate_reasoning);
+    chat(R"("reasoning_effort":"none")");
+    EXPECT_EQ(last_chat().template_kwargs.at("enable_thinking"), false);
+}
+
+Scripted pieces(std::string reasoning, std::string content, std::vector<engine::ToolCallDelta> calls) {
+    engine::Delta delta;
+    delta.reasoning = std::move(reasoning);
+    delta.text = std::move(content);
+    delta.tool_calls = std::move(calls);
+    return event(std::move(delta));
+}
+
+Script tool_script() {
+    engine::Finish end{0, engine::FinishReason::kToolCalls, "what went wrong"};
+    engine::Usage use;
+    use.completion_tokens = 9;
+    use.reasoning_tokens = 4;
+    return {pieces("Hm.", "", {}),
+            pieces("", "", {{0, "call_1", "f", ""}}),
+            pieces("", "", {{0, "", "", "{\"x\""}}),
+            pieces("", "", {{0, "", "", ":1}"}, {1, "call_2", "g", "{}"}}),
+            event(end),
+            event(use)};
+}
+
+TEST_F(OpenAiTest, RendersReasoningAndCallsWhole) {
+    fleet.scripts = {tool_script()};
+    const bj::value body = chat(R"("tools":[{"type":"function","function":{"name":"f"}}])").json();
+    const bj::value& choice = body.at("choices").at(0);
+    EXPECT_EQ(choice.at("finish_reason"), "tool_calls");
+    EXPECT_EQ(choice.at("tool_call_error"), "what went wrong");
+    EXPECT_EQ(choice.at("message"), bj::parse(R"({"role":"assistant","content":null,"reasoning_content":"Hm.",
+        "reasoning":"Hm.","tool_calls":[
+        {"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}},
+        {"id":"call_2","type":"function","function":{"name":"g","arguments":"{}"}}]})"));
+    EXPECT_EQ(body.at("usage").at("completion_tokens_details").at("reasoning_tokens"), 4);
+}
+
+TEST_F(OpenAiTest, RendersReasoningAndCallsInPieces) {
+    fleet.scripts = {tool_script()};
+    std::vector<bj::value> deltas;
+    for (const std::string& line :
+         chat(R"("stream":true,"tools":[{"type":"function","function":{"name":"f"}}])").events()) {
+        if (line != "[DONE]") {
+            deltas.push_back(bj::parse(line).at("choices").at(0).at("delta"));
+        }
+    }
+    ASSERT_EQ(deltas.size(), 5U);
+    EXPECT_EQ(deltas[0],
+              bj::parse(R"({"role":"assistant","reasoning_content":"Hm.","reasoning":"Hm.","content":null})"));
+    EXPECT_EQ(deltas[1], bj::parse(R"({"tool_calls":[{"index":0,"id":"call_1","type":"function",
+        "function":{"name":"f","arguments":""}}]})"));
+    EXPECT_EQ(deltas[2], bj::parse(R"({"tool_calls":[{"index":0,"function":{"arguments":"{\"x\""}}]})"));
+    EXPECT_EQ(deltas[3], bj::parse(R"({"tool_calls":[{"index":0,"function":{"arguments":":1}"}},
+        {"index":1,"id":"call_2","type":"function","function":{"name":"g","arguments":"{}"}}]})"));
 }
 
 TEST_F(OpenAiTest, PassesOnWhoAsksHowUrgentlyAndByWhen) {

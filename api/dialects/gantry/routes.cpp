@@ -75,6 +75,8 @@ asio::awaitable<Outcome> model(Services& services, Exchange& exchange) {
     }
     bj::object out = status_json(*found);
     out["chat_template"] = found->chat_template;
+    out["tool_parser"] = found->tool_parser;
+    out["reasoning_tag"] = found->reasoning_tag;
     co_return api::json_response(std::move(out));
 }
 

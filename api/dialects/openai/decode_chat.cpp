@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "api/dialects/openai/call.hpp"
 #include "api/dialects/openai/fields.hpp"
 #include "api/dialects/openai/messages.hpp"
@@ -29,10 +31,25 @@ bj::object read_template_kwargs(json::Reader& reader) {
         kwargs["enable_thinking"] = *thinking;
         kwargs["thinking"] = *thinking;
     }
-    if (const auto effort = reader.string("reasoning_effort")) {
+    const auto effort = reader.choice("reasoning_effort", {"none", "minimal", "low", "medium", "high", "xhigh", "max"});
+    if (effort == "none") {
+        kwargs["enable_thinking"] = false;
+        kwargs["thinking"] = false;
+    } else if (effort) {
         kwargs["reasoning_effort"] = *effort;
     }
     return kwargs;
+}
+
+/// The budget goes by several names: ours, and those of other servers.
+void read_reasoning(json::Reader& reader, engine::ChatInput& input) {
+    for (const std::string_view name : {"max_reasoning_tokens", "thinking_budget", "thinking_token_budget"}) {
+        const auto budget = reader.integer(name, 0, std::numeric_limits<int32_t>::max());
+        if (budget && !input.reasoning_budget) {
+            input.reasoning_budget = static_cast<uint32_t>(*budget);
+        }
+    }
+    input.separate_reasoning = reader.boolean("separate_reasoning").value_or(true);
 }
 
 void read_logprobs(json::Reader& reader, Call& call, engine::GenerateRequest& request) {
@@ -55,9 +72,10 @@ api::ApiResult<Call> decode_chat(const bj::object& body) {
     engine::ChatInput input;
     read_common(reader, call, request);
     input.messages = read_messages(reader);
-    input.tools = read_tools(reader, call.ignored);
+    read_tools(reader, input);
     call.tools = !input.tools.empty();
     input.template_kwargs = read_template_kwargs(reader);
+    read_reasoning(reader, input);
     input.add_generation_prompt = reader.boolean("add_generation_prompt").value_or(true);
     read_logprobs(reader, call, request);
     if (reader.boolean("echo").value_or(false)) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
-#include <iterator>
 #include <utility>
 
 #include "api/dialects/openai/render.hpp"
@@ -25,6 +24,7 @@ using MaybeEvent = std::optional<engine::Event>;
 constexpr size_t kWriteSize = 32 * 1024;
 
 void add(engine::Usage& sum, const engine::Usage& part) {
+    sum.reasoning_tokens += part.reasoning_tokens;
     sum.prompt_tokens += part.prompt_tokens;
     sum.cached_tokens += part.cached_tokens;
     sum.completion_tokens += part.completion_tokens;
@@ -122,12 +122,12 @@ asio::awaitable<Outcome> answer_whole(api::Exchange& exchange, const Call& call,
                 co_return ApiError(std::move(*step.error));
             }
             if (auto* delta = std::get_if<engine::Delta>(&step.event)) {
-                Answer& answer = answers.at(base + delta->index);
-                answer.text += delta->text;
-                std::move(delta->logprobs.begin(), delta->logprobs.end(), std::back_inserter(answer.logprobs));
+                const uint32_t index = delta->index;
+                answers.at(base + index).add(std::move(*delta));
             } else if (const auto* finish = std::get_if<engine::Finish>(&step.event)) {
                 answers.at(base + finish->index).reason = finish->reason;
                 exchange.generation->finish_reasons.emplace_back(engine::finish_name(finish->reason));
+                answers.at(base + finish->index).tool_error = finish->tool_error;
             } else if (const auto* usage = std::get_if<engine::Usage>(&step.event)) {
                 add(total, *usage);
                 whole = true;
@@ -161,7 +161,7 @@ class PromptStream {
             if (--open_ == 0) {
                 held_ = *finish;
             } else {
-                out += writer_.finish(base_ + finish->index, finish->reason, nullptr);
+                out += writer_.finish(base_ + finish->index, *finish, nullptr);
             }
             return;
         }
@@ -171,7 +171,7 @@ class PromptStream {
         }
         whole_ = true;
         if (held_) {
-            out += writer_.finish(base_ + held_->index, held_->reason, last_ ? &total : nullptr);
+            out += writer_.finish(base_ + held_->index, *held_, last_ ? &total : nullptr);
         }
     }
     bool whole() const { return whole_; }

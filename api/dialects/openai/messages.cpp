@@ -128,40 +128,4 @@ bj::array read_messages(json::Reader& reader) {
     return messages;
 }
 
-bj::array read_tools(json::Reader& reader, std::vector<std::string>& ignored) {
-    bj::array tools;
-    if (const bj::array* given = reader.array("tools")) {
-        for (size_t i = 0; i < given->size(); ++i) {
-            const bj::object* tool = (*given)[i].if_object();
-            const bj::value* function = tool ? tool->if_contains("function") : nullptr;
-            const bj::value* name =
-                function && function->is_object() ? function->get_object().if_contains("name") : nullptr;
-            if (!name || !name->is_string()) {
-                reader.fail(fmt::format("tools[{}]", i),
-                            "must be {\"type\": \"function\", \"function\": {\"name\": ...}}");
-                return {};
-            }
-        }
-        tools = *given;
-    }
-    const bj::value* choice = reader.any("tool_choice");
-    const std::string word = choice && choice->is_string() ? std::string(choice->get_string()) : std::string();
-    if (choice && word != "none" && word != "auto") {
-        reader.fail("tool_choice",
-                    "only \"auto\" and \"none\" are supported by this version, not " + bj::serialize(*choice),
-                    "leave it out: the model decides");
-        return {};
-    }
-    if (const bj::value* parallel = reader.any("parallel_tool_calls"); parallel && !tools.empty()) {
-        ignored.emplace_back("parallel_tool_calls");
-    }
-    if (word == "none") {
-        return {};
-    }
-    if (!tools.empty()) {
-        ignored.emplace_back("tools.parsing");  // the model sees them; its calls come back as text
-    }
-    return tools;
-}
-
 }  // namespace gantry::dialects::openai

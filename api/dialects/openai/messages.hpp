@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/json.hpp"
+#include "runtime/engine/types.hpp"
 
 namespace gantry::dialects::openai {
 
@@ -12,7 +13,7 @@ namespace gantry::dialects::openai {
 /// tool calls decoded from their JSON text. Other members of a message pass through to the template.
 boost::json::array read_messages(json::Reader& reader);
 
-/// Reads "tools" and "tool_choice"; what the template is to see. `ignored` gets what has no effect.
-boost::json::array read_tools(json::Reader& reader, std::vector<std::string>& ignored);
+/// Reads "tools", "tool_choice" and "parallel_tool_calls". With the choice "none" the model is told of no tools.
+void read_tools(json::Reader& reader, engine::ChatInput& input);
 
 }  // namespace gantry::dialects::openai

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/http/error_response.hpp"
 #include "runtime/engine/json_text.hpp"
@@ -41,6 +42,8 @@ std::string_view finish_text(engine::FinishReason reason) {
     switch (reason) {
         case engine::FinishReason::kLength:
             return "length";
+        case engine::FinishReason::kToolCalls:
+            return "tool_calls";
         case engine::FinishReason::kCancelled:
             return "abort";  // as vLLM says it
         case engine::FinishReason::kStop:
@@ -49,7 +52,68 @@ std::string_view finish_text(engine::FinishReason reason) {
     return "stop";
 }
 
+bj::object tool_call(const engine::ToolCallDelta& call) {
+    return bj::object{{"id", call.id},
+                      {"type", "function"},
+                      {"function", bj::object{{"name", call.name}, {"arguments", call.arguments}}}};
+}
+
+/// The members of a chat chunk's delta behind its role. Reasoning goes by both names in use.
+std::string delta_members(const engine::Delta& delta, bool first) {
+    std::string out = first ? "\"role\":\"assistant\"," : "";
+    if (!delta.reasoning.empty()) {
+        std::string text;
+        engine::append_json_string(delta.reasoning, text);
+        out += "\"reasoning_content\":" + text + ",\"reasoning\":" + text + ',';
+    }
+    if (!delta.tool_calls.empty()) {
+        out += "\"tool_calls\":[";
+        for (const engine::ToolCallDelta& call : delta.tool_calls) {
+            out += fmt::format("{{\"index\":{},", call.call);
+            if (!call.id.empty()) {
+                out += "\"id\":";
+                engine::append_json_string(call.id, out);
+                out += ",\"type\":\"function\",\"function\":{\"name\":";
+                engine::append_json_string(call.name, out);
+                out += ',';
+            } else {
+                out += "\"function\":{";
+            }
+            out += "\"arguments\":";
+            engine::append_json_string(call.arguments, out);
+            out += "}},";
+        }
+        out.back() = ']';
+        out += ',';
+    }
+    const bool other = !delta.reasoning.empty() || !delta.tool_calls.empty();
+    if (!delta.text.empty() || !other) {
+        out += "\"content\":";
+        engine::append_json_string(delta.text, out);
+        out += ',';
+    } else if (first) {
+        out += "\"content\":null,";
+    }
+    out.pop_back();
+    return out;
+}
+
 }  // namespace
+
+void Answer::add(engine::Delta delta) {
+    text += delta.text;
+    reasoning += delta.reasoning;
+    for (engine::ToolCallDelta& piece : delta.tool_calls) {
+        if (piece.call >= tool_calls.size()) {
+            tool_calls.resize(size_t{piece.call} + 1);
+        }
+        engine::ToolCallDelta& call = tool_calls[piece.call];
+        call.id += piece.id;
+        call.name += piece.name;
+        call.arguments += piece.arguments;
+    }
+    std::move(delta.logprobs.begin(), delta.logprobs.end(), std::back_inserter(logprobs));
+}
 
 std::string token_text(const std::string& bytes) {
     if (engine::is_utf8(bytes)) {
@@ -70,11 +134,7 @@ bj::object usage_object(const engine::Usage& usage) {
     if (usage.truncated_tokens > 0) {
         prompt["truncated_tokens"] = usage.truncated_tokens;
     }
-    bj::object out{{"prompt_tokens", usage.prompt_tokens},
-                   {"completion_tokens", usage.completion_tokens},
-                   {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
-                   {"prompt_tokens_details", std::move(prompt)}};
-    bj::object completion;
+    bj::object completion{{"reasoning_tokens", usage.reasoning_tokens}};
     if (usage.accepted_draft_tokens + usage.rejected_draft_tokens > 0) {
         completion["accepted_prediction_tokens"] = usage.accepted_draft_tokens;
         completion["rejected_prediction_tokens"] = usage.rejected_draft_tokens;
@@ -82,10 +142,11 @@ bj::object usage_object(const engine::Usage& usage) {
     if (usage.context_shifts > 0) {
         completion["context_shifts"] = usage.context_shifts;
     }
-    if (!completion.empty()) {
-        out["completion_tokens_details"] = std::move(completion);
-    }
-    return out;
+    return bj::object{{"prompt_tokens", usage.prompt_tokens},
+                      {"completion_tokens", usage.completion_tokens},
+                      {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+                      {"prompt_tokens_details", std::move(prompt)},
+                      {"completion_tokens_details", std::move(completion)}};
 }
 
 bj::object timings_object(const engine::Usage& usage) {
@@ -148,9 +209,18 @@ bj::object render_whole(const Call& call, const AnswerHead& head, const std::vec
     for (const Answer& answer : answers) {
         bj::object choice{{"index", choices.size()}};
         if (call.chat) {
-            bj::object message{{"role", "assistant"}, {"content", answer.text}};
+            const bool only_calls = answer.text.empty() && !answer.tool_calls.empty();
+            bj::object message{{"role", "assistant"},
+                               {"content", only_calls ? bj::value(nullptr) : bj::value(answer.text)}};
+            if (!answer.reasoning.empty()) {
+                message["reasoning_content"] = answer.reasoning;
+                message["reasoning"] = answer.reasoning;
+            }
             if (call.tools) {
-                message["tool_calls"] = bj::array();
+                bj::array calls;
+                std::transform(answer.tool_calls.begin(), answer.tool_calls.end(), std::back_inserter(calls),
+                               tool_call);
+                message["tool_calls"] = std::move(calls);
             }
             choice["message"] = std::move(message);
             choice["logprobs"] = call.logprobs ? bj::value(chat_logprobs(answer.logprobs)) : bj::value(nullptr);
@@ -160,6 +230,9 @@ bj::object render_whole(const Call& call, const AnswerHead& head, const std::vec
                 call.logprobs ? bj::value(completion_logprobs(answer.logprobs, 0)) : bj::value(nullptr);
         }
         choice["finish_reason"] = finish_text(answer.reason);
+        if (!answer.tool_error.empty()) {
+            choice["tool_call_error"] = answer.tool_error;
+        }
         choices.emplace_back(std::move(choice));
     }
     bj::object out{{"id", head.id},
@@ -193,7 +266,7 @@ ChunkWriter::ChunkWriter(const Call& call, AnswerHead head)
 }
 
 std::string ChunkWriter::chunk(uint32_t index, std::string_view body, std::string_view logprobs,
-                               std::string_view finish, const engine::Usage* usage) const {
+                               std::string_view finish, const engine::Usage* usage, std::string_view tool_error) const {
     std::string out;
     out.reserve(prefix_.size() + body.size() + logprobs.size() + 128);
     out += prefix_;
@@ -203,6 +276,10 @@ std::string ChunkWriter::chunk(uint32_t index, std::string_view body, std::strin
     out += logprobs.empty() ? "null" : logprobs;
     out += ",\"finish_reason\":";
     out += finish.empty() ? std::string("null") : fmt::format("\"{}\"", finish);
+    if (!tool_error.empty()) {
+        out += ",\"tool_call_error\":";
+        engine::append_json_string(tool_error, out);
+    }
     out += "}],\"usage\":";
     out += usage ? bj::serialize(usage_object(*usage)) : "null";
     if (usage && timings_) {
@@ -225,14 +302,13 @@ bool ChunkWriter::plain_delta(uint32_t index, const engine::Delta& delta, std::s
 
 void ChunkWriter::delta(uint32_t index, const engine::Delta& delta, std::string& out) {
     const bool has_logprobs = logprobs_ && !delta.logprobs.empty();
-    if ((delta.text.empty() && !has_logprobs) || plain_delta(index, delta, out)) {
+    const bool only_text = delta.reasoning.empty() && delta.tool_calls.empty();
+    if ((only_text && delta.text.empty() && !has_logprobs) || (only_text && plain_delta(index, delta, out))) {
         return;
     }
     std::string body;
     if (chat_) {
-        body = role_sent_.at(index) ? "\"delta\":{\"content\":" : "\"delta\":{\"role\":\"assistant\",\"content\":";
-        engine::append_json_string(delta.text, body);
-        body += '}';
+        body = "\"delta\":{" + delta_members(delta, !role_sent_.at(index)) + '}';
     } else {
         body = "\"text\":";
         engine::append_json_string(delta.text, body);
@@ -247,13 +323,14 @@ void ChunkWriter::delta(uint32_t index, const engine::Delta& delta, std::string&
     out += chunk(index, body, logprobs, {}, nullptr);
 }
 
-std::string ChunkWriter::finish(uint32_t index, engine::FinishReason reason, const engine::Usage* usage) {
+std::string ChunkWriter::finish(uint32_t index, const engine::Finish& finish, const engine::Usage* usage) {
     std::string out;
     if (chat_ && !role_sent_.at(index)) {
         role_sent_.at(index) = true;  // an answer without text still begins with its role
         out = chunk(index, "\"delta\":{\"role\":\"assistant\",\"content\":\"\"}", {}, {}, nullptr);
     }
-    return out + chunk(index, chat_ ? "\"delta\":{\"content\":\"\"}" : "\"text\":\"\"", {}, finish_text(reason), usage);
+    return out + chunk(index, chat_ ? "\"delta\":{\"content\":\"\"}" : "\"text\":\"\"", {}, finish_text(finish.reason),
+                       usage, finish.tool_error);
 }
 
 std::string ChunkWriter::usage(const engine::Usage& usage) {

@@ -20,9 +20,13 @@ struct AnswerHead {
 
 /// One whole answer of the several that a call may ask for.
 struct Answer {
-    std::string text;
+    std::string text, reasoning;
+    std::vector<engine::ToolCallDelta> tool_calls;  ///< by their number
     std::vector<engine::TokenLogprob> logprobs;
     engine::FinishReason reason = engine::FinishReason::kStop;
+    std::string tool_error;
+
+    void add(engine::Delta delta);
 };
 
 /// A token's bytes as text; what is no UTF-8 becomes "bytes:\xe2\x80", as OpenAI writes it.
@@ -47,7 +51,7 @@ class ChunkWriter {
     /// Appends nothing when there is nothing to say. The first of an index carries the role.
     void delta(uint32_t index, const engine::Delta& delta, std::string& out);
     /// The finishing chunk; with the usage where it is the last.
-    std::string finish(uint32_t index, engine::FinishReason reason, const engine::Usage* usage);
+    std::string finish(uint32_t index, const engine::Finish& finish, const engine::Usage* usage);
     /// The chunk of stream_options.include_usage.
     std::string usage(const engine::Usage& usage);
     /// The chunk of stream_options.include_queue: no choices, but "queue".
@@ -58,7 +62,7 @@ class ChunkWriter {
   private:
     bool plain_delta(uint32_t index, const engine::Delta& delta, std::string& out);
     std::string chunk(uint32_t index, std::string_view body, std::string_view logprobs, std::string_view finish,
-                      const engine::Usage* usage) const;
+                      const engine::Usage* usage, std::string_view tool_error = {}) const;
 
     bool chat_;
     bool logprobs_;

@@ -224,6 +224,8 @@ api::ApiResult<Launch> decode_launch(const bj::object& body) {
     request.threads = first_count(reader, {"n_threads", "threads"});
     read_speculation(reader, request);
     read_options(reader, launch);
+    request.tool_parser = reader.string("tool_parser").value_or("");
+    request.reasoning_parser = reader.string("reasoning_parser").value_or("");
     // vLLM's name for the KV type; "auto" leaves the choice to the engine.
     if (const auto type = reader.string("kv_cache_dtype"); type && *type != "auto") {
         request.options.emplace("kv_dtype", *type);

@@ -120,9 +120,19 @@ TEST(RequestCodec, KeepsAChat) {
     chat.tools = json::parse(R"([{"type":"function"}])").as_array();
     chat.template_kwargs = json::parse(R"({"enable_thinking":false})").as_object();
     chat.add_generation_prompt = false;
+    chat.tool_choice = ToolChoice::kNamed;
+    chat.tool_name = "f";
+    chat.parallel_tool_calls = false;
+    chat.reasoning_budget = 9;
+    chat.separate_reasoning = false;
     r.input = chat;
     const GenerateRequest back = travel(r).value();
     EXPECT_EQ(to_json(back), to_json(r));
+    const auto& chat_back = std::get<ChatInput>(back.input);
+    EXPECT_EQ(chat_back.tool_choice, ToolChoice::kNamed);
+    EXPECT_EQ(chat_back.tool_name, "f");
+    EXPECT_FALSE(chat_back.parallel_tool_calls || chat_back.separate_reasoning);
+    EXPECT_EQ(chat_back.reasoning_budget, 9U);
 }
 
 TEST(RequestCodec, ReadsAShortRequest) {
@@ -233,8 +243,28 @@ TEST(EventCodec, KeepsADelta) {
     EXPECT_EQ(back.logprobs[1].logprob, delta.logprobs[1].logprob);
 }
 
+TEST(EventCodec, KeepsReasoningAndToolCalls) {
+    Delta delta;
+    delta.reasoning = "why \xC3\xA9\n";
+    delta.tool_calls = {{2, "call_1", "f", "{\"a\""}, {3, "", "", ": 1}"}};
+    Usage usage;
+    usage.reasoning_tokens = 7;
+    EXPECT_EQ(std::get<Usage>(round_trip(usage)).reasoning_tokens, 7U);
+    EXPECT_EQ(std::get<Finish>(round_trip(Finish{0, FinishReason::kStop, "no \"such\" tool"})).tool_error,
+              "no \"such\" tool");
+    const auto back = std::get<Delta>(round_trip(delta));
+    EXPECT_EQ(back.reasoning, delta.reasoning);
+    ASSERT_EQ(back.tool_calls.size(), 2U);
+    EXPECT_EQ(back.tool_calls[0].call, 2U);
+    EXPECT_EQ(back.tool_calls[0].id, "call_1");
+    EXPECT_EQ(back.tool_calls[0].name, "f");
+    EXPECT_EQ(back.tool_calls[0].arguments, "{\"a\"");
+    EXPECT_EQ(back.tool_calls[1].arguments, ": 1}");
+}
+
 TEST(EventCodec, KeepsFinishUsageAndError) {
-    for (FinishReason reason : {FinishReason::kStop, FinishReason::kLength, FinishReason::kCancelled}) {
+    for (FinishReason reason :
+         {FinishReason::kStop, FinishReason::kLength, FinishReason::kCancelled, FinishReason::kToolCalls}) {
         const auto back = std::get<Finish>(round_trip(Finish{4, reason}));
         EXPECT_EQ(back.index, 4u);
         EXPECT_EQ(back.reason, reason);
