@@ -13,6 +13,7 @@
 #include "registry/describe.hpp"
 #include "registry/registry.hpp"
 #include "runtime/text/chat_template.hpp"
+#include "runtime/text/output/format.hpp"
 #include "runtime/text/tokenizer.hpp"
 
 namespace gantry::cli {
@@ -108,7 +109,10 @@ int cmd_show(const Arguments& args) {
         std::cout << manifest->chat_template << "\n";
         return 0;
     }
-    const auto all = registry::describe(*manifest, {.tensors = args.has("tensors")});
+    auto all = registry::describe(*manifest, {.tensors = args.has("tensors")});
+    const text::OutputFormat* const calls = text::detect_output_format(manifest->chat_template);
+    all["tool_parser"] = calls != nullptr ? calls->name : "none";
+    all["reasoning_tag"] = text::detect_reasoning_tags(manifest->chat_template).begin;
     if (args.has("json")) {
         std::cout << json::serialize(all) << "\n";
         return 0;

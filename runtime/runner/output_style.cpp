@@ -123,7 +123,7 @@ std::string reasoning_stop(const text::OutputFormat* format, const text::Reasoni
     if (format != nullptr && format->syntax == text::CallSyntax::kChannels) {
         return "<|end|><|start|>assistant<|channel|>final<|message|>";
     }
-    return "\n" + reasoning.end + "\n\n";
+    return "\n" + reasoning.end;
 }
 
 Result<OutputStyle> OutputStyle::choose(const std::string& tool_parser, const std::string& reasoning_parser,

@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "runtime/plugins/json.hpp"
+#include "runtime/runner/forced_calls.hpp"
 #include "runtime/runner/output_style.hpp"
 
 namespace gantry::runner {
@@ -179,14 +180,23 @@ std::shared_ptr<const text::OutputPlan> Prompter::plan(const engine::ChatInput& 
     return out;
 }
 
-Status Prompter::check_choice(const engine::ChatInput& chat) const {
-    const bool forced =
-        chat.tool_choice == engine::ToolChoice::kRequired || chat.tool_choice == engine::ToolChoice::kNamed;
-    if (!forced) {
-        return ok();
+/// What the chat demands of the answer's form, and where it begins to hold.
+Status Prompter::set_form(const engine::ChatInput& chat, const text::OutputPlan* plan,
+                          engine::GenerateRequest& request) const {
+    using engine::ToolChoice;
+    if (chat.tool_choice == ToolChoice::kRequired || chat.tool_choice == ToolChoice::kNamed) {
+        if (request.grammar) {
+            return Error{Code::kInvalidArgument, "tool_choice: a call is demanded, and another form of the answer too",
+                         "leave one of them out"};
+        }
+        engine::GrammarSpec& form = request.grammar.emplace();
+        form.kind = engine::GrammarSpec::Kind::kStructuralTag;
+        GANTRY_TRY(form.text, forced_call(style_.format, chat));
     }
-    return Error{Code::kInvalidArgument, "tool_choice: this model cannot be made to call a function",
-                 "use \"auto\", and ask for the call in the prompt"};
+    if (request.grammar && request.grammar->start_after.empty() && plan != nullptr && plan->starts_in_reasoning) {
+        request.grammar->start_after = plan->reasoning.end;  // a model thinks freely
+    }
+    return ok();
 }
 
 Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request) const {
@@ -197,11 +207,11 @@ Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request)
         if (chat_error_) {
             return *chat_error_;
         }
-        GANTRY_CHECK_OK(check_choice(*chat));
         GANTRY_TRY(prompt_text, render(*chat));
         // The template has written the special tokens; nothing is to be put around them.
         out.prompt = tokenizer_->encode(prompt_text, {false, true});
         out.output = plan(*chat, prompt_text);
+        GANTRY_CHECK_OK(set_form(*chat, out.output.get(), request));
     } else if (auto* plain = std::get_if<engine::TextInput>(&request.input)) {
         prompt_text = std::move(plain->text);
         out.prompt = tokenizer_->encode(prompt_text, {plain->add_special, true});
@@ -240,7 +250,10 @@ size_t text_bytes(const engine::GenerateRequest& request) {
         // Parts and tool calls are counted roughly: whoever sends them pays for the detour by another thread.
         sum += content != nullptr && content->is_string() ? content->get_string().size() : size_t{4096};
     }
-    return sum + chat->tools.size() * 4096;
+    const bool forced =
+        chat->tool_choice == engine::ToolChoice::kRequired || chat->tool_choice == engine::ToolChoice::kNamed;
+    // A demanded call is a grammar to compile.
+    return sum + chat->tools.size() * 4096 + (forced ? size_t{65536} : 0);
 }
 
 }  // namespace gantry::runner

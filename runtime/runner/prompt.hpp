@@ -63,7 +63,8 @@ class Prompter {
     Result<std::string> render_with(const text::ChatTemplate& chat_template, boost::json::object variables,
                                     std::optional<std::chrono::sys_seconds> now) const;
     const text::ChatTemplate* choose(bool has_tools) const;
-    Status check_choice(const engine::ChatInput& chat) const;
+    Status set_form(const engine::ChatInput& chat, const text::OutputPlan* plan,
+                    engine::GenerateRequest& request) const;
     void find_call_form();
     boost::json::array shaped(const boost::json::array& messages) const;
     std::shared_ptr<const text::OutputPlan> plan(const engine::ChatInput& chat, std::string_view prompt) const;
