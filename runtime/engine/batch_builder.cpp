@@ -4,7 +4,8 @@
 
 namespace gantry::engine {
 
-const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler& scheduler, bool deterministic) {
+const gantry_batch_t& BatchBuilder::build(std::span<const StepItem> items, const Scheduler& scheduler,
+                                          bool deterministic, size_t first_row) {
     token_ids_.clear();
     context_len_.clear();
     block_ids_.clear();
@@ -12,7 +13,7 @@ const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler&
     adapter_ids_.clear();
     token_begin_.assign(1, 0);
     block_begin_.assign(1, 0);
-    for (const StepItem& item : plan.items) {
+    for (const StepItem& item : items) {
         const ScheduledSequence& s = scheduler.at(item.id);
         const size_t end = size_t{item.context} + item.count;
         const size_t blocks = (end + item.draft.size() + block_size_ - 1) / block_size_;
@@ -20,6 +21,9 @@ const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler&
                           s.tokens.begin() + static_cast<std::ptrdiff_t>(end));
         token_ids_.insert(token_ids_.end(), item.draft.tokens.begin(), item.draft.tokens.end());
         block_ids_.insert(block_ids_.end(), s.table.begin(), s.table.begin() + static_cast<std::ptrdiff_t>(blocks));
+        for (uint32_t position = item.rows_begin; position < item.rows_end; ++position) {
+            logit_rows_.push_back(token_begin_.back() + position - item.context);
+        }
         token_begin_.push_back(static_cast<uint32_t>(token_ids_.size()));
         block_begin_.push_back(static_cast<uint32_t>(block_ids_.size()));
         context_len_.push_back(item.context);
@@ -30,12 +34,13 @@ const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler&
             }
         }
     }
-    if (logits_.size() < logit_rows_.size() * vocab_size_) {
-        logits_.resize(logit_rows_.size() * vocab_size_);
+    const size_t rows = first_row + logit_rows_.size();
+    if (logits_.size() < rows * vocab_size_) {
+        logits_.resize(rows * vocab_size_);
     }
     batch_ = {};
     batch_.struct_size = sizeof(batch_);
-    batch_.sequence_count = static_cast<uint32_t>(plan.items.size());
+    batch_.sequence_count = static_cast<uint32_t>(items.size());
     batch_.token_count = static_cast<uint32_t>(token_ids_.size());
     batch_.logit_row_count = static_cast<uint32_t>(logit_rows_.size());
     batch_.token_ids = token_ids_.data();
@@ -44,20 +49,20 @@ const gantry_batch_t& BatchBuilder::build(const StepPlan& plan, const Scheduler&
     batch_.block_begin = block_begin_.data();
     batch_.block_ids = block_ids_.data();
     batch_.logit_rows = logit_rows_.data();
-    batch_.logits = logits_.data();
+    batch_.logits = logits_.data() + first_row * vocab_size_;
     const bool adapted = std::ranges::any_of(adapter_ids_, [](uint32_t id) { return id != 0; });
     batch_.adapter_ids = adapted ? adapter_ids_.data() : nullptr;
     batch_.flags = deterministic ? uint32_t{GANTRY_BATCH_DETERMINISTIC} : 0u;
-    if (!std::ranges::all_of(plan.items, [](const StepItem& item) { return item.draft.is_chain(); })) {
-        add_tree(plan);
+    if (!std::ranges::all_of(items, [](const StepItem& item) { return item.draft.is_chain(); })) {
+        add_tree(items);
     }
     return batch_;
 }
 
-void BatchBuilder::add_tree(const StepPlan& plan) {
+void BatchBuilder::add_tree(std::span<const StepItem> items) {
     tree_parent_.clear();
     positions_.clear();
-    for (const StepItem& item : plan.items) {
+    for (const StepItem& item : items) {
         for (uint32_t t = 0; t < item.count; ++t) {
             tree_parent_.push_back(static_cast<int32_t>(t) - 1);
             positions_.push_back(item.context + t);
@@ -70,6 +75,24 @@ void BatchBuilder::add_tree(const StepPlan& plan) {
     }
     batch_.tree_parent = tree_parent_.data();
     batch_.positions = positions_.data();
+}
+
+Status execute_apart(CausalModel& model, BatchBuilder& builder, const StepPlan& plan, const Scheduler& scheduler) {
+    size_t row = 0;
+    for (const StepItem& item : plan.items) {
+        const uint32_t piece = scheduler.at(item.id).isolated ? 1 : item.count;
+        for (uint32_t done = 0; done < item.count; done += piece) {
+            StepItem part = item;
+            part.context = item.context + done;
+            part.count = piece;
+            part.samples = item.samples && done + piece == item.count;
+            part.rows_begin = std::clamp(item.rows_begin, part.context, part.context + piece);
+            part.rows_end = std::clamp(item.rows_end, part.context, part.context + piece);
+            GANTRY_CHECK_OK(model.execute(builder.build({&part, 1}, scheduler, false, row)));
+            row += part.extra_rows() + (part.samples ? 1 : 0);
+        }
+    }
+    return ok();
 }
 
 }  // namespace gantry::engine

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/engine/causal_model.hpp"
 #include "runtime/engine/scheduler.hpp"
 
 namespace gantry::engine {
@@ -17,11 +18,13 @@ class BatchBuilder {
   public:
     BatchBuilder(uint32_t block_size, uint32_t vocab_size) : block_size_(block_size), vocab_size_(vocab_size) {}
 
-    /// The batch for a plan with at least one item. It points into this object: valid until the next call.
-    const gantry_batch_t& build(const StepPlan& plan, const Scheduler& scheduler, bool deterministic);
+    /// The batch for at least one item of a plan, whose first row of logits is number `first_row` of the step. It
+    /// points into this object: valid until the next call.
+    const gantry_batch_t& build(std::span<const StepItem> items, const Scheduler& scheduler, bool deterministic,
+                                size_t first_row = 0);
 
-    /// The i-th row of logits, after the model has run. In the order of the items, those that sample have one row, and
-    /// then one for each token of their draft.
+    /// The i-th row of logits, after the model has run. In the order of the items, each has its extra rows; then those
+    /// that sample have one, and one for each token of their draft.
     std::span<float> logits(size_t i) { return {logits_.data() + i * vocab_size_, vocab_size_}; }
 
   private:
@@ -29,7 +32,7 @@ class BatchBuilder {
     uint32_t vocab_size_;
     std::vector<int32_t> token_ids_;
     /// Positions and parents of all tokens, which a draft with branches needs.
-    void add_tree(const StepPlan& plan);
+    void add_tree(std::span<const StepItem> items);
 
     std::vector<int32_t> tree_parent_;
     std::vector<uint32_t> positions_;
@@ -37,5 +40,9 @@ class BatchBuilder {
     std::vector<float> logits_;
     gantry_batch_t batch_{};
 };
+
+/// Runs a plan's items one after the other, and isolated sequences a token at a time: the same arithmetic whatever else
+/// the plan has, on models that cannot promise it for a batch.
+Status execute_apart(CausalModel& model, BatchBuilder& builder, const StepPlan& plan, const Scheduler& scheduler);
 
 }  // namespace gantry::engine

@@ -302,6 +302,26 @@ json::object grammar_json(const GrammarSpec& g) {
     return out;
 }
 
+constexpr EarlyStopping kEarlyStopping[] = {EarlyStopping::kNo, EarlyStopping::kYes, EarlyStopping::kNever};
+std::string_view early_stopping_name(EarlyStopping value) {
+    return value == EarlyStopping::kNo ? "no" : value == EarlyStopping::kYes ? "yes" : "never";
+}
+
+Status read_beams(const json::value& v, BeamParams& beams) {
+    Decoder in(v, "beams");
+    in.read("width", beams.width);
+    in.read("length_penalty", beams.length_penalty);
+    std::string early = "no";
+    in.read("early_stopping", early);
+    const auto known = std::ranges::find(kEarlyStopping, early, early_stopping_name);
+    if (known == std::end(kEarlyStopping)) {
+        in.fail("beams.early_stopping is \"" + early + "\"; it must be \"no\", \"yes\" or \"never\"");
+        return in.finish();
+    }
+    beams.early_stopping = *known;
+    return in.finish();
+}
+
 template <class T>
 void put(json::object& out, std::string_view key, const std::optional<T>& value) {
     if (value) {
@@ -377,6 +397,17 @@ json::object to_json(const GenerateRequest& r) {
     out["ignore_eos"] = r.ignore_eos;
     out["echo"] = r.echo;
     put(out, "top_logprobs", r.top_logprobs);
+    if (r.logprobs_mode == LogprobsMode::kProcessed) {
+        out["logprobs_mode"] = "processed";
+    }
+    put(out, "prompt_logprobs", r.prompt_logprobs);
+    put(out, "best_of", r.best_of);
+    if (r.beams) {
+        out["beams"] = {{"width", r.beams->width},
+                        {"length_penalty", r.beams->length_penalty},
+                        {"early_stopping", early_stopping_name(r.beams->early_stopping)}};
+    }
+    out["deterministic"] = r.deterministic;
     out["n"] = r.n;
     out["priority"] = r.priority;
     if (r.speculative) {
@@ -422,6 +453,16 @@ Result<GenerateRequest> generate_request_from_json(const json::value& value) {
     in.read("ignore_eos", r.ignore_eos);
     in.read("echo", r.echo);
     in.read("top_logprobs", r.top_logprobs);
+    std::string mode = "raw";
+    in.read("logprobs_mode", mode);
+    if (mode != "raw" && mode != "processed") {
+        in.fail("logprobs_mode is \"" + mode + "\"; it must be \"raw\" or \"processed\"");
+    }
+    r.logprobs_mode = mode == "raw" ? LogprobsMode::kRaw : LogprobsMode::kProcessed;
+    in.read("prompt_logprobs", r.prompt_logprobs);
+    in.read("best_of", r.best_of);
+    const json::value* const beams = in.find("beams");
+    in.read("deterministic", r.deterministic);
     in.read("n", r.n);
     in.read("priority", r.priority);
     in.read("speculative", r.speculative);
@@ -445,6 +486,9 @@ Result<GenerateRequest> generate_request_from_json(const json::value& value) {
     }
     if (grammar != nullptr) {
         GANTRY_CHECK_OK(read_grammar(*grammar, r.grammar.emplace()));
+    }
+    if (beams != nullptr) {
+        GANTRY_CHECK_OK(read_beams(*beams, r.beams.emplace()));
     }
     GANTRY_CHECK_OK(check_ranges(r));
     return r;

@@ -4,11 +4,16 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "runtime/engine/answer_stage.hpp"
+#include "runtime/engine/beam_run.hpp"
+#include "runtime/engine/best_of.hpp"
+#include "runtime/engine/prompt_logprobs.hpp"
 #include "runtime/engine/request_checks.hpp"
 
 namespace gantry::engine {
@@ -25,8 +30,12 @@ SchedulerLimits scheduler_limits(const ModelLimits& model, const EngineOptions& 
     const uint32_t tokens =
         options.step_tokens > 0 ? std::min(options.step_tokens, model.max_step_tokens) : model.max_step_tokens;
     const uint64_t swap_blocks = model.block_bytes > 0 ? options.swap_bytes / model.block_bytes : 0;
-    return {tokens, std::min(model.max_sequences, model.max_logit_rows), options.priority_ageing, options.share_weights,
-            static_cast<uint32_t>(std::min<uint64_t>(swap_blocks, UINT32_MAX))};
+    return {tokens,
+            std::min(model.max_sequences, model.max_logit_rows),
+            options.priority_ageing,
+            options.share_weights,
+            static_cast<uint32_t>(std::min<uint64_t>(swap_blocks, UINT32_MAX)),
+            model.max_logit_rows};
 }
 
 /// Why a model with such limits cannot be used, if so.
@@ -65,12 +74,6 @@ struct EngineCore::Branch {
     std::unique_ptr<AnswerStage> stage;  ///< null: the text goes out as it is
     std::optional<Clock::time_point> last_token = std::nullopt;
     std::unique_ptr<TokenConstraint> constraint = nullptr;  ///< none: any text
-
-    void take_delta(std::vector<Event>& out) {
-        if (auto delta = answer.take_delta()) {
-            stage ? stage->add(std::move(*delta), out) : static_cast<void>(out.emplace_back(std::move(*delta)));
-        }
-    }
 };
 
 struct EngineCore::Request {
@@ -80,6 +83,9 @@ struct EngineCore::Request {
     StopRules rules;
     SamplerConfig config;
     std::vector<std::unique_ptr<Branch>> branches;
+    std::unique_ptr<BestOf> best;                 ///< set: not all of the answers are shown
+    std::unique_ptr<BeamRun> beams;               ///< set: has the sequences; the branches get its result
+    std::unique_ptr<PromptScores> prompt_scores;  ///< set: asked for
     uint32_t unfinished = 0;
     bool forked = false;  ///< answers 1.. have sequences of their own
     bool ended = false;   ///< the last event is in the outbox
@@ -95,6 +101,30 @@ struct EngineCore::Request {
     std::optional<Clock::time_point> admitted, first_token;
     GapRecorder gaps;
     std::vector<Event> outbox;
+
+    /// Lets out what has become certain of an answer, or keeps it where only the best of several answers are shown.
+    void let_out(Branch& branch) {
+        if (auto delta = branch.answer.take_delta()) {
+            std::vector<Event> kept;
+            std::vector<Event>& out = best ? kept : outbox;
+            branch.stage ? branch.stage->add(std::move(*delta), out)
+                         : static_cast<void>(out.emplace_back(std::move(*delta)));
+            keep(std::move(kept));
+        }
+    }
+    /// The end of an answer, in the same way.
+    void let_out_end(Branch& branch, FinishReason reason) {
+        std::vector<Event> kept;
+        std::vector<Event>& out = best ? kept : outbox;
+        branch.stage ? branch.stage->finish(reason, out)
+                     : static_cast<void>(out.emplace_back(Finish{branch.answer.index(), reason, {}}));
+        keep(std::move(kept));
+    }
+    void keep(std::vector<Event> events) {
+        for (Event& event : events) {
+            best->keep(std::move(event));
+        }
+    }
 
     uint32_t adapter_id() const { return adapter != nullptr ? adapter->id : 0; }
     /// Blocks are shared within one salt of the client's and one adapter.
@@ -219,7 +249,12 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
     r.config =
         resolve(params.sampling, options_.defaults.sampling, entropy_ + r.arrival * 0x9e3779b97f4a7c15u, *tokenizer_);
     r.config.top_logprobs = params.top_logprobs;
-    r.unfinished = static_cast<uint32_t>(params.n);
+    r.config.processed_logprobs = params.logprobs_mode == LogprobsMode::kProcessed;
+    r.unfinished = static_cast<uint32_t>(params.best_of.value_or(params.n));
+    if (r.unfinished > static_cast<uint32_t>(params.n)) {
+        r.best = std::make_unique<BestOf>(r.unfinished, static_cast<uint32_t>(params.n));
+        r.config.top_logprobs = params.top_logprobs.value_or(0);
+    }
     const std::string lead = params.echo ? spec.echo_text : std::string();
     TokenHistory history(r.config, *tokenizer_);
     history.add_prompt(spec.prompt);
@@ -240,15 +275,42 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
     ++unadmitted_;
     if (r.rules.max_tokens > 0) {
         scheduler_.add(sequence_id(r, 0), r.spec.params.priority, r.spec.prompt, r.spec.params.share_key, submitted,
-                       {r.cache_salt(), params.cache_pin, params.cache_debug, r.adapter_id()});
+                       {r.cache_salt(), r.spec.params.cache_pin, r.spec.params.cache_debug, r.adapter_id()});
+        if (const auto top = r.spec.params.prompt_logprobs) {
+            scheduler_.want_logits(sequence_id(r, 0), static_cast<uint32_t>(r.spec.prompt.size() - 1));
+            r.prompt_scores = std::make_unique<PromptScores>(r.spec.prompt, *top, tokenizer_);
+        }
+        if (r.spec.params.deterministic) {
+            scheduler_.isolate(sequence_id(r, 0));
+        }
+        if (r.spec.params.beams) {
+            r.beams = start_beams(r, std::move(history));
+        }
         queue(r);
         return;
     }
     for (uint32_t i = 0; i < r.branches.size(); ++i) {
-        r.branches[i]->take_delta(r.outbox);
+        r.let_out(*r.branches[i]);
         end_answer(r, i, FinishReason::kLength);
     }
     deliver(r);
+}
+
+std::unique_ptr<BeamRun> EngineCore::start_beams(const Request& r, TokenHistory history) {
+    const GenerateRequest& params = r.spec.params;
+    BeamContext context;
+    context.first_id = sequence_id(r, 0);
+    context.priority = params.priority;
+    context.share_key = params.share_key;
+    context.cache_salt = r.cache_salt();
+    context.adapter = r.adapter_id();
+    context.submitted = r.submitted;
+    context.isolated = params.deterministic;
+    context.min_tokens = r.rules.min_tokens;
+    context.prompt = r.spec.prompt;
+    context.remove = [this](SequenceId id) { remove_sequence(id); };
+    return std::make_unique<BeamRun>(BeamOptions{*params.beams, r.rules.max_tokens, r.rules.ids}, std::move(context),
+                                     r.config, std::move(history), scheduler_);
 }
 
 void EngineCore::cancel(const std::string& id) {
@@ -424,11 +486,16 @@ Status EngineCore::run_model(const StepPlan& plan) {
         return Error{Code::kInternal, "the scheduler found nothing to do though requests are there"};
     }
     GANTRY_CHECK_OK(move_blocks(plan));
-    const bool deterministic = (limits_.features & GANTRY_CAUSAL_LM_DETERMINISTIC) != 0 &&
-                               std::ranges::any_of(plan.items, [&](const StepItem& i) {
-                                   return find(i.id)->spec.params.sampling.seed.has_value();
-                               });
-    return model_->execute(batch_.build(plan, scheduler_, deterministic));
+    const auto any = [&](auto&& asked) {
+        return std::ranges::any_of(plan.items, [&](const StepItem& i) { return asked(find(i.id)->spec.params); });
+    };
+    const bool able = (limits_.features & GANTRY_CAUSAL_LM_DETERMINISTIC) != 0;
+    if (!able && any([](const GenerateRequest& p) { return p.deterministic; })) {
+        return execute_apart(*model_, batch_, plan, scheduler_);
+    }
+    const bool deterministic =
+        able && any([](const GenerateRequest& p) { return p.deterministic || p.sampling.seed.has_value(); });
+    return model_->execute(batch_.build(plan.items, scheduler_, deterministic));
 }
 
 void EngineCore::fail_step(const StepPlan& plan, const Error& error) {
@@ -442,15 +509,32 @@ void EngineCore::fail_step(const StepPlan& plan, const Error& error) {
 void EngineCore::sample(const StepPlan& plan) {
     sampling_since_ = Clock::now();  // one look at the clock for all tokens of a step
     size_t row = 0;
+    std::set<uint64_t> searching;
     for (const StepItem& item : plan.items) {
-        if (!item.samples) {
-            continue;
-        }
-        const size_t first_row = row;
-        row += 1 + item.draft.size();
         Request* const r = find(item.id);
-        if (r == nullptr) {
-            continue;  // ended by a sibling's error earlier in this step
+        const size_t first_row = row + item.extra_rows();
+        row = first_row + (item.samples ? 1 + item.draft.size() : 0);
+        if (r != nullptr && item.extra_rows() > 0) {
+            const size_t extra = first_row - item.extra_rows();
+            if (const Status taken = r->prompt_scores->take(item, batch_, extra, sampler_); !taken) {
+                fail(*r, taken.error());
+            }
+        }
+        if (!item.samples || r == nullptr || r->ended) {
+            continue;  // without a token, or ended by an error earlier in this step
+        }
+        if (r->prompt_scores) {
+            if (auto scores = r->prompt_scores->whole()) {
+                r->outbox.emplace_back(std::move(*scores));
+            }
+        }
+        if (r->beams) {
+            r->first_token = r->first_token.value_or(sampling_since_);
+            searching.insert(r->arrival);
+            if (const Status taken = r->beams->take(item.id, batch_.logits(first_row), sampler_); !taken) {
+                fail(*r, taken.error());
+            }
+            continue;
         }
         const auto index = static_cast<uint32_t>(item.id % kMaxAnswers);
         const bool fork = !r->forked && r->branches.size() > 1;
@@ -469,10 +553,40 @@ void EngineCore::sample(const StepPlan& plan) {
             speculation_.finish(walk);
         }
     }
+    for (const uint64_t arrival : searching) {
+        settle_beams(*requests_.at(arrival));
+    }
+}
+
+void EngineCore::settle_beams(Request& r) {
+    if (r.ended) {
+        return;
+    }
+    touched_.push_back(r.arrival);
+    r.beams->settle();
+    if (!r.beams->done()) {
+        return;
+    }
+    const auto found = r.beams->hypotheses();
+    for (uint32_t i = 0; i < r.branches.size(); ++i) {
+        Answer& answer = r.branches[i]->answer;
+        for (const int32_t id : i < found.size() ? found[i].ids : std::vector<int32_t>()) {
+            SampledToken token;
+            token.id = id;
+            answer.push(std::move(token));
+            note_token(r, *r.branches[i]);
+        }
+        r.let_out(*r.branches[i]);
+        end_answer(r, i, answer.finished().value_or(FinishReason::kLength));
+    }
 }
 
 Speculation::Wish EngineCore::draft_wish(SequenceId id) {
     const Request& r = *find(id);
+    const bool apart = r.spec.params.deterministic && (limits_.features & GANTRY_CAUSAL_LM_DETERMINISTIC) == 0;
+    if (r.beams || apart) {
+        return {};  // beams need no guesses; what is computed apart, a token at a time, gains nothing
+    }
     const Answer& answer = r.branches[id % kMaxAnswers]->answer;
     if (answer.tokens() == 0 || r.spec.params.context_shift) {
         return {};  // the answers may fork off in this step, or start over, and would share or lose what is lent
@@ -518,7 +632,7 @@ void EngineCore::sample_one(Request& r, uint32_t index, DraftWalk& walk, size_t 
         return;
     }
     take_token(r, index, walk, std::move(*token));
-    if (branch.constraint && !r.rules.logprobs && !r.ended && !branch.answer.finished()) {
+    if (branch.constraint && !r.rules.logprobs && !r.best && !r.ended && !branch.answer.finished()) {
         for (const int32_t id : branch.constraint->forced()) {  // those with logprobs need their logits
             if (r.ended || branch.answer.finished()) {
                 break;
@@ -533,6 +647,9 @@ void EngineCore::take_token(Request& r, uint32_t index, DraftWalk& walk, Sampled
     Branch& branch = *r.branches[index];
     const int32_t id = token.id;
     branch.history.accept(token, r.config);
+    if (r.best) {
+        r.best->add_logprob(index, token.logprob);
+    }
     note_token(r, branch);
     scheduler_.append(sequence_id(r, index), id);
     speculation_.follow(walk, id);
@@ -553,7 +670,7 @@ void EngineCore::finish_if_done(Request& r, uint32_t index) {
     }
     Answer& answer = r.branches[index]->answer;
     const auto& stage = r.branches[index]->stage;
-    r.branches[index]->take_delta(r.outbox);
+    r.let_out(*r.branches[index]);
     if (stage && stage->done() && !answer.finished()) {
         answer.stop(FinishReason::kStop);
     }
@@ -594,20 +711,24 @@ void EngineCore::shift_context(Request& r, uint32_t index) {
     remove_sequence(id);
     scheduler_.add(id, r.spec.params.priority, std::move(tokens), r.spec.params.share_key, r.submitted,
                    {r.cache_salt(), false, false, r.adapter_id()});
+    if (r.spec.params.deterministic) {
+        scheduler_.isolate(id);
+    }
     ++r.context_shifts;
 }
 
 void EngineCore::end_answer(Request& r, uint32_t index, FinishReason reason) {
-    if (AnswerStage* const stage = r.branches[index]->stage.get()) {
-        stage->finish(reason, r.outbox);
-    } else {
-        r.outbox.emplace_back(Finish{index, reason, {}});
-    }
-    if (r.rules.max_tokens > 0 && (index == 0 || r.forked)) {
+    r.let_out_end(*r.branches[index], reason);
+    if (r.beams) {
+        r.beams->leave();
+    } else if (r.rules.max_tokens > 0 && (index == 0 || r.forked)) {
         remove_sequence(sequence_id(r, index));
     }
     if (--r.unfinished > 0) {
         return;
+    }
+    if (r.best) {
+        std::ranges::move(r.best->best(), std::back_inserter(r.outbox));
     }
     const Usage usage = r.usage(Clock::now());
     meter_.request(usage);
@@ -617,7 +738,10 @@ void EngineCore::end_answer(Request& r, uint32_t index, FinishReason reason) {
 }
 
 void EngineCore::fail(Request& r, const Error& error) {
-    for (uint32_t i = 0; i < (r.forked ? r.branches.size() : 1); ++i) {
+    if (r.beams) {
+        r.beams->leave();
+    }
+    for (uint32_t i = 0; !r.beams && i < (r.forked ? r.branches.size() : 1); ++i) {
         if (!r.branches[i]->answer.finished()) {
             remove_sequence(sequence_id(r, i));
         }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runtime/engine/batch_builder.hpp"
+#include "runtime/engine/beam_run.hpp"
 #include "runtime/engine/block_manager.hpp"
 #include "runtime/engine/deadlines.hpp"
 #include "runtime/engine/drafters.hpp"
@@ -94,6 +95,9 @@ class EngineCore {
     Status run_model(const StepPlan& plan);
     void fail_step(const StepPlan& plan, const Error& error);
     void sample(const StepPlan& plan);
+    std::unique_ptr<BeamRun> start_beams(const Request& request, TokenHistory history);
+    /// Goes on with a beam search whose beams may have given their logits; shows its result at the end.
+    void settle_beams(Request& request);
     void sample_one(Request& request, uint32_t index, DraftWalk& walk, size_t first_row);
     /// Adds a token, sampled or forced, to an unfinished answer.
     void take_token(Request& request, uint32_t index, DraftWalk& walk, SampledToken token);

@@ -1,6 +1,7 @@
 // Events as lines of JSON:
 //   {"delta":{"index":0,"text":"Hi","ids":[42],"logprobs":[{"id":42,"bytes":[72,105],"logprob":-0.1,"top":[...]}]}}
 //   {"queued":{"position":4,"estimated_seconds":1.5}}
+//   {"prompt_logprobs":[{"id":1,"bytes":[],"logprob":null},{"id":42,...}]}
 //   {"finish":{"index":0,"reason":"stop"}}
 //   {"usage":{"prompt_tokens":9,"cached_tokens":0,"completion_tokens":3,"queue_seconds":0.1,...}}
 //   {"error":{"code":"invalid_argument","message":"...","hint":"..."}}
@@ -88,6 +89,12 @@ void append(const Delta& delta, std::string& out) {
         append_array(delta.logprobs, out, [&](const TokenLogprob& token) { append(token, out); });
     }
     out += "}}";
+}
+
+void append(const PromptLogprobs& prompt, std::string& out) {
+    out += "{\"prompt_logprobs\":";
+    append_array(prompt.tokens, out, [&](const TokenLogprob& token) { append(token, out); });
+    out += '}';
 }
 
 void append(const Finish& finish, std::string& out) {
@@ -383,6 +390,10 @@ Result<Event> event_from_json(std::string_view line) {
     in.object([&](std::string_view key) {
         if (key == "delta") {
             event = read_delta(in);
+        } else if (key == "prompt_logprobs") {
+            PromptLogprobs prompt;
+            in.array([&] { prompt.tokens.push_back(read_logprob_entry(in)); });
+            event = std::move(prompt);
         } else if (key == "finish") {
             event = read_finish(in);
         } else if (key == "usage") {

@@ -135,6 +135,26 @@ Status check_grammar(const GrammarSpec& g) {
     return ok();
 }
 
+Status check_beams(const GenerateRequest& r) {
+    if (int64_t{r.beams->width} < r.n || r.beams->width > static_cast<uint32_t>(kMaxAnswers)) {
+        return out_of_range("beams.width", r.beams->width, fmt::format("from n, which is {}, to {}", r.n, kMaxAnswers));
+    }
+    if (!(std::abs(r.beams->length_penalty) <= 10)) {
+        return out_of_range("beams.length_penalty", r.beams->length_penalty, "from -10 to 10");
+    }
+    const std::pair<std::string_view, bool> excluded[] = {{"stop", !r.stop.empty()},
+                                                          {"top_logprobs", r.top_logprobs.has_value()},
+                                                          {"best_of", r.best_of.has_value()},
+                                                          {"grammar", r.grammar.has_value()}};
+    for (const auto& [name, given] : excluded) {
+        if (given) {
+            return Error{Code::kInvalidArgument, fmt::format("{} is not possible with a beam search", name),
+                         "leave one of them out"};
+        }
+    }
+    return ok();
+}
+
 }  // namespace
 
 Status check_ranges(const GenerateRequest& r) {
@@ -144,6 +164,15 @@ Status check_ranges(const GenerateRequest& r) {
     }
     if (r.top_logprobs && *r.top_logprobs > kMaxTopLogprobs) {
         return out_of_range("top_logprobs", *r.top_logprobs, fmt::format("from 0 to {}", kMaxTopLogprobs));
+    }
+    if (r.prompt_logprobs && *r.prompt_logprobs > kMaxTopLogprobs) {
+        return out_of_range("prompt_logprobs", *r.prompt_logprobs, fmt::format("from 0 to {}", kMaxTopLogprobs));
+    }
+    if (r.best_of && (*r.best_of < r.n || *r.best_of > kMaxAnswers)) {
+        return out_of_range("best_of", *r.best_of, fmt::format("from n, which is {}, to {}", r.n, kMaxAnswers));
+    }
+    if (r.beams) {
+        GANTRY_CHECK_OK(check_beams(r));
     }
     if (r.max_tokens && r.min_tokens > *r.max_tokens) {
         return out_of_range("min_tokens", r.min_tokens, fmt::format("at most max_tokens, which is {}", *r.max_tokens));

@@ -85,21 +85,27 @@ Result<SampledToken> Sampler::sample(std::span<float> original, const SamplerCon
     } else {
         draw(edited, config, in, token);
     }
-    if (config.top_logprobs) {
-        float max = edited.max;
-        if (is_copy || !edits.empty() || !edited.greedy) {
-            edits.undo();
-            const auto stats = kernels::row_max(original.data(), original.size(), block_max_.data());
-            if (stats.has_nan) {
-                return bad_logits("are not numbers (NaN)");
-            }
-            max = stats.max;
-        }
-        if (!std::isfinite(max)) {
-            return bad_logits("are infinite");
-        }
-        add_logprobs(original, max, *config.top_logprobs, token);
+    if (!config.top_logprobs || (config.processed_logprobs && !edited.greedy)) {
+        return token;
     }
+    if (config.processed_logprobs || (!is_copy && edits.empty() && edited.greedy)) {
+        add_logprobs(row, edited.max, *config.top_logprobs, token);
+        return token;
+    }
+    edits.undo();
+    return logprobs(original, token, *config.top_logprobs);
+}
+
+Result<SampledToken> Sampler::logprobs(std::span<const float> row, SampledToken token, uint32_t top) {
+    block_max_.resize(logit_blocks(row.size()));
+    const auto stats = kernels::row_max(row.data(), row.size(), block_max_.data());
+    if (stats.has_nan) {
+        return bad_logits("are not numbers (NaN)");
+    }
+    if (!std::isfinite(stats.max)) {
+        return bad_logits("are infinite");
+    }
+    add_logprobs(row, stats.max, top, token);
     return token;
 }
 
@@ -132,9 +138,10 @@ size_t Sampler::argmax(std::span<const float> row, float max) const {
 void Sampler::draw(const Edited& edited, const SamplerConfig& config, const SampleInput& in, SampledToken& token) {
     const Cut cut = filter(edited, config, in.history.mirostat_mu());
     const double u = uniform(config.seed, in.place);
+    const bool processed = config.top_logprobs && config.processed_logprobs;
     size_t chosen = 0;
     double mass = 0;
-    if (lists(config, in.place)) {
+    if (lists(config, in.place) || processed) {
         mass = list(cut, config, in.place);
         double left = u * mass;
         for (const auto& [term, id] : candidates_) {
@@ -149,6 +156,9 @@ void Sampler::draw(const Edited& edited, const SamplerConfig& config, const Samp
         chosen = draw_by_block(terms_.size(), cut, u * mass);
     }
     token.id = static_cast<int32_t>(chosen);
+    if (processed) {
+        add_listed_logprobs(mass, *config.top_logprobs, token);
+    }
     token.surprise = static_cast<float>(-std::log2(static_cast<double>(terms_[chosen]) / mass));
 }
 
@@ -178,6 +188,19 @@ size_t Sampler::draw_by_block(size_t n, Cut cut, double left) const {
     return chosen;
 }
 
+Result<std::vector<std::pair<int32_t, double>>> Sampler::likeliest(std::span<float> original,
+                                                                   const SamplerConfig& config, const SampleInput& in,
+                                                                   uint32_t count) {
+    const std::span<float> row = masked(original, config, in.mask);
+    LogitEdits edits(row);
+    edits.apply(config, in.history, in.forbidden);
+    const bool restricted = row.data() != original.data() || !edits.empty();
+    GANTRY_TRY(const Edited edited, inspect(row, config, edits.saw_nan(), restricted));
+    SampledToken best;
+    add_logprobs(row, edited.max, count, best);
+    return std::move(best.top);
+}
+
 void Sampler::add_logprobs(std::span<const float> row, float max, uint32_t top, SampledToken& token) {
     const double log_sum = kernels::log_sum_exp(row.data(), row.size(), max);
     token.logprob = static_cast<double>(row[static_cast<size_t>(token.id)]) - log_sum;
@@ -187,14 +210,26 @@ void Sampler::add_logprobs(std::span<const float> row, float max, uint32_t top, 
     const float threshold = std::max(reached_by(top, kImpossible), std::numeric_limits<float>::lowest());
     candidates_.clear();
     kernels::collect(row.data(), row.size(), block_max_.data(), threshold, -kImpossible, candidates_);
-    const auto wanted = static_cast<std::ptrdiff_t>(std::min<size_t>(top, candidates_.size()));
-    std::ranges::partial_sort(candidates_, candidates_.begin() + wanted, [](const auto& a, const auto& b) {
-        return a.first != b.first ? a.first > b.first : a.second < b.second;
-    });
-    for (std::ptrdiff_t i = 0; i < wanted; ++i) {
-        const auto& [logit, id] = candidates_[static_cast<size_t>(i)];
+    keep_likeliest(top);
+    for (const auto& [logit, id] : candidates_) {
         token.top.emplace_back(static_cast<int32_t>(id), static_cast<double>(logit) - log_sum);
     }
+}
+
+void Sampler::add_listed_logprobs(double mass, uint32_t top, SampledToken& token) {
+    token.logprob = std::log(static_cast<double>(terms_[static_cast<size_t>(token.id)]) / mass);
+    keep_likeliest(top);
+    for (const auto& [term, id] : candidates_) {
+        token.top.emplace_back(static_cast<int32_t>(id), std::log(static_cast<double>(term) / mass));
+    }
+}
+
+void Sampler::keep_likeliest(size_t count) {
+    count = std::min(count, candidates_.size());
+    std::ranges::partial_sort(
+        candidates_, candidates_.begin() + static_cast<std::ptrdiff_t>(count),
+        [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+    candidates_.resize(count);
 }
 
 }  // namespace gantry::engine

@@ -27,7 +27,7 @@ namespace gantry::engine {
 
 struct SampledToken {
     int32_t id = 0;
-    double logprob = 0;                           ///< log-softmax of the unmodified logits; only if wanted
+    double logprob = 0;                           ///< of the unmodified logits, or the processed; only if wanted
     std::vector<std::pair<int32_t, double>> top;  ///< best first
     float surprise = 0;                           ///< bits, among the kept tokens; what Mirostat steers
 };
@@ -58,6 +58,14 @@ class Sampler {
     Result<std::span<const TokenProbability>> distribution(std::span<float> row, const SamplerConfig& config,
                                                            const SampleInput& in);
 
+    /// The tokens with the highest log-probabilities after the edits and masks, without temperature and filters: what
+    /// beam search goes on with. At most `count`, best first, of equals the lowest id first.
+    Result<std::vector<std::pair<int32_t, double>>> likeliest(std::span<float> row, const SamplerConfig& config,
+                                                              const SampleInput& in, uint32_t count);
+
+    /// Adds to a token its log-probability and the `top` best ones, by the row as it is. kInternal as for sample().
+    Result<SampledToken> logprobs(std::span<const float> row, SampledToken token, uint32_t top);
+
   private:
     /// A prefix of the sorted order: terms above `above`, and those equal to it with an index < equal_end.
     struct Cut {
@@ -84,6 +92,10 @@ class Sampler {
     void draw(const Edited& edited, const SamplerConfig& config, const SampleInput& in, SampledToken& token);
     size_t draw_by_block(size_t n, Cut cut, double left) const;
     void add_logprobs(std::span<const float> row, float max, uint32_t top, SampledToken& token);
+    /// From the list of kept tokens.
+    void add_listed_logprobs(double mass, uint32_t top, SampledToken& token);
+    /// Sorts candidates_ and keeps the best.
+    void keep_likeliest(size_t count);
 
     // sampler_filters.cpp
     /// Fills terms_ and applies the filters that keep a prefix.

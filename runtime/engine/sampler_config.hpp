@@ -45,6 +45,7 @@ struct SamplerConfig {
     std::vector<uint32_t> allowed;                ///< bit t: token t may be drawn; empty: all may
     uint64_t seed = 0;
     std::optional<uint32_t> top_logprobs;  ///< set: logprobs wanted, with so many alternatives
+    bool processed_logprobs = false;       ///< they are of the distribution drawn from, not of the model's
 
     bool penalises() const {
         return repeat_last_n != 0 && (repetition_penalty != 1 || frequency_penalty != 0 || presence_penalty != 0);

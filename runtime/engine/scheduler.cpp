@@ -11,7 +11,8 @@ Scheduler::Scheduler(SchedulerLimits limits, BlockManager& blocks)
       shares_(std::move(limits_.share_weights)),
       queue_(limits_.ageing, shares_) {
     limits_.step_tokens = std::max(limits_.step_tokens, 1u);
-    limits_.max_running = std::clamp(limits_.max_running, 1u, limits_.step_tokens);
+    limits_.logit_rows = std::max(limits_.logit_rows, 1u);
+    limits_.max_running = std::clamp(limits_.max_running, 1u, std::min(limits_.step_tokens, limits_.logit_rows));
 }
 
 ScheduledSequence& Scheduler::insert(std::unique_ptr<ScheduledSequence> sequence) {
@@ -49,6 +50,7 @@ void Scheduler::fork(SequenceId parent, SequenceId child) {
     sequence->tokens = original.tokens;
     sequence->hashes = original.hashes;
     sequence->root = original.root;
+    sequence->isolated = original.isolated;
     sequence->adapter = original.adapter;
     blocks_.share_root(original.root);
     shares_.enter(original.key);
@@ -103,38 +105,65 @@ bool Scheduler::worth_swapping(const ScheduledSequence& s) const {
            2 * block_cost_ * blocks < token_cost_ * s.computed;
 }
 
+StepItem Scheduler::item(const ScheduledSequence& s, uint32_t count) {
+    StepItem item{s.id, s.computed, count, count == s.pending(), {}};
+    item.rows_begin = std::clamp(s.rows_done, s.computed, s.computed + count);
+    item.rows_end = std::clamp(s.rows_wanted, item.rows_begin, s.computed + count);
+    return item;
+}
+
+uint32_t Scheduler::chunk(const ScheduledSequence& s, uint32_t& budget, uint32_t& spare) {
+    uint32_t count = std::min(s.pending(), budget);
+    if (count == 0) {
+        return 0;
+    }
+    StepItem whole = item(s, count);
+    if (whole.extra_rows() + (whole.samples ? 1 : 0) > spare + 1) {
+        count = whole.rows_begin - s.computed + std::min(spare + 1, whole.extra_rows());
+        whole = item(s, count);
+    }
+    budget -= count;
+    spare -= std::max(whole.extra_rows() + (whole.samples ? 1 : 0), 1u) - 1;
+    return count;
+}
+
+void Scheduler::isolate(SequenceId id) { sequences_.at(id)->isolated = true; }
+
+void Scheduler::want_logits(SequenceId id, uint32_t count) { sequences_.at(id)->rows_wanted = count; }
+
 StepItem Scheduler::take(ScheduledSequence& s, uint32_t count) {
     if (const uint32_t end = s.computed + count; end > s.charged) {  // a prompt was charged whole when it was admitted
         shares_.charge(s.key, kAnswerWeight * (end - s.charged));
         s.charged = end;
     }
-    return {s.id, s.computed, count, count == s.pending(), {}};
+    return item(s, count);
 }
 
 StepPlan Scheduler::plan(TimePoint now) {
     StepPlan plan;
     const auto decodes = std::ranges::count_if(running_, [](const auto& e) { return e.second->pending() == 1; });
     uint32_t budget = limits_.step_tokens - static_cast<uint32_t>(decodes);
+    auto spare = limits_.logit_rows - static_cast<uint32_t>(running_.size());
     for (auto it = running_.begin(); it != running_.end(); ++it) {
         ScheduledSequence& s = *it->second;
         const bool decode = s.pending() == 1;
-        const uint32_t count = decode ? 1 : std::min(s.pending(), budget);
+        const uint32_t count = decode ? 1 : chunk(s, budget, spare);
         if (count == 0) {
             continue;
         }
         if (!make_room(s, count, plan)) {
             break;
         }
-        budget -= decode ? 0 : count;
         plan.items.push_back(take(s, count));
     }
-    while (plan.preempted.empty() && budget > 0 && !queue_.empty() && running_.size() < limits_.max_running) {
+    while (plan.preempted.empty() && budget > 0 && spare > 0 && !queue_.empty() &&
+           running_.size() < limits_.max_running) {
         ScheduledSequence& s = *sequences_.at(queue_.next(now));
         if (!admit(s, plan)) {
             break;
         }
-        const uint32_t count = std::min(s.pending(), budget);
-        budget -= count;
+        --spare;  // its own
+        const uint32_t count = chunk(s, budget, spare);
         plan.admitted.push_back(s.id);
         plan.items.push_back(take(s, count));
     }
@@ -175,11 +204,12 @@ bool Scheduler::make_room(ScheduledSequence& s, uint32_t count, StepPlan& plan) 
 
 std::optional<PartialMatch> Scheduler::look_up(ScheduledSequence& s) {
     known_.clear();
-    if (!blocks_.prefix_cache()) {
+    if (!blocks_.prefix_cache() || s.isolated) {
         return std::nullopt;
     }
     // At least one token is computed anew: its logits are what the sequence is here for.
-    const std::span<const int32_t> reusable(s.tokens.data(), s.tokens.size() - 1);
+    const size_t first_wanted = s.rows_done < s.rows_wanted ? s.rows_done : s.tokens.size();
+    const std::span<const int32_t> reusable(s.tokens.data(), std::min(s.tokens.size() - 1, first_wanted));
     blocks_.extend_hashes(s.root, s.tokens, s.hashes);
     const size_t whole = std::min(s.hashes.size(), reusable.size() / blocks_.block_size());
     blocks_.match(s.root, s.tokens, std::span(s.hashes).first(whole), known_);
@@ -272,6 +302,7 @@ void Scheduler::preempt(ScheduledSequence& s, StepPlan& plan) {
 void Scheduler::commit(const StepPlan& plan) {
     for (const StepItem& done : plan.items) {
         if (const auto it = sequences_.find(done.id); it != sequences_.end()) {
+            it->second->rows_done = std::max(it->second->rows_done, done.rows_end);
             fill(*it->second, done.context + done.count);
         }
     }
@@ -280,7 +311,7 @@ void Scheduler::commit(const StepPlan& plan) {
 void Scheduler::fill(ScheduledSequence& s, uint32_t computed) {
     const uint32_t block_size = blocks_.block_size();
     s.computed = computed;
-    if (!blocks_.prefix_cache() || s.published == computed / block_size) {
+    if (!blocks_.prefix_cache() || s.isolated || s.published == computed / block_size) {
         return;
     }
     blocks_.extend_hashes(s.root, s.tokens, s.hashes);

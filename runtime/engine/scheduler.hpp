@@ -41,10 +41,11 @@ namespace gantry::engine {
 
 struct SchedulerLimits {
     uint32_t step_tokens = 1;               ///< token budget of a step
-    uint32_t max_running = 1;               ///< sequences at a time; at most step_tokens
+    uint32_t max_running = 1;               ///< sequences at a time; at most step_tokens and logit_rows
     Duration ageing{};                      ///< of waiting that make up for one priority; 0: priorities do not age
     FairShare::Weights share_weights = {};  ///< of keys; others have 1
     uint32_t swap_blocks = 0;               ///< blocks that host memory may hold for preempted sequences
+    uint32_t logit_rows = UINT32_MAX;       ///< rows of logits of a step; at least max_running
 };
 
 /// What a step does for one sequence: computes tokens [context, context + count).
@@ -54,6 +55,9 @@ struct StepItem {
     uint32_t count = 0;
     bool samples = false;  ///< the last of them is the sequence's last: its logits give the next token
     DraftTree draft;       ///< guesses that are computed behind them, in the slots that follow (speculation.hpp)
+    uint32_t rows_begin = 0, rows_end = 0;  ///< of these tokens the logits are wanted as well, see want_logits()
+
+    uint32_t extra_rows() const { return rows_end - rows_begin; }
 };
 
 struct BlockCopy {
@@ -103,7 +107,9 @@ struct ScheduledSequence {
     PrefixRoot root = kPlainRoot;  ///< held
     std::vector<uint64_t> hashes;  ///< of the whole blocks of the tokens
     uint32_t charged = 0;          ///< of the tokens, those that the key has been charged for or got from the cache
-    uint32_t adapter = 0;          ///< see CacheUse
+    bool isolated = false;         ///< see isolate()
+    uint32_t rows_wanted = 0, rows_done = 0;  ///< tokens [rows_done, rows_wanted) still have to give their logits
+    uint32_t adapter = 0;                     ///< see CacheUse
     std::vector<int32_t> tokens;
     std::vector<BlockId> table;
 
@@ -121,6 +127,13 @@ class Scheduler {
              TimePoint arrival = {}, CacheUse cache = {});
     /// A second sequence with the same tokens, sharing all blocks. It runs if a place is free, else it waits.
     void fork(SequenceId parent, SequenceId child);
+    /// Asks for the logits of the first `count` tokens of a sequence that has just been added, at most all but the
+    /// last. They are computed whatever the prefix cache has, each once, in chunks that leave every other sequence its
+    /// row.
+    void want_logits(SequenceId id, uint32_t count);
+    /// Keeps a sequence that has just been added off the prefix cache, both ways: what others computed may differ from
+    /// its own in the last bits. Its forks are isolated too.
+    void isolate(SequenceId id);
     /// The token that a finished step has sampled.
     void append(SequenceId id, int32_t token);
     /// Ends a sequence, whatever its state, and gives its blocks back.
@@ -176,6 +189,10 @@ class Scheduler {
     void preempt(ScheduledSequence& s, StepPlan& plan);
     bool must_copy_last(const ScheduledSequence& s) const;
     StepItem take(ScheduledSequence& s, uint32_t count);
+    static StepItem item(const ScheduledSequence& s, uint32_t count);
+    /// How many tokens of `s` the step can take: at most `budget`, and no more than there are rows for, of which one is
+    /// the sequence's own and `spare` are free. Takes what it uses from both.
+    static uint32_t chunk(const ScheduledSequence& s, uint32_t& budget, uint32_t& spare);
 
     SchedulerLimits limits_;
     BlockManager& blocks_;

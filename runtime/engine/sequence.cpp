@@ -5,6 +5,18 @@
 
 namespace gantry::engine {
 
+TokenLogprob describe(SampledToken token, const text::Tokenizer& tokenizer) {
+    TokenLogprob entry;
+    entry.id = token.id;
+    entry.bytes = tokenizer.token_bytes(token.id);
+    entry.logprob = token.logprob;
+    entry.top = std::move(token.top);
+    for (const auto& [id, logprob] : entry.top) {
+        entry.top_bytes.push_back(tokenizer.token_bytes(id));
+    }
+    return entry;
+}
+
 Answer::Answer(uint32_t index, const StopRules& rules, std::shared_ptr<const text::Tokenizer> tokenizer,
                std::string lead)
     : index_(index), rules_(rules), tokenizer_(tokenizer), decoder_(std::move(tokenizer)) {
@@ -122,14 +134,7 @@ void Answer::let_out_front_token() {
     if (!rules_.logprobs) {
         return;
     }
-    TokenLogprob& entry = delta_.logprobs.emplace_back();
-    entry.id = token.id;
-    entry.bytes = tokenizer_->token_bytes(token.id);
-    entry.logprob = token.logprob;
-    entry.top = std::move(token.top);
-    for (const auto& [id, logprob] : entry.top) {
-        entry.top_bytes.push_back(tokenizer_->token_bytes(id));
-    }
+    delta_.logprobs.push_back(describe(std::move(token), *tokenizer_));
 }
 
 }  // namespace gantry::engine

@@ -30,6 +30,9 @@ struct StopRules {
     std::vector<int32_t> shown_ids;  ///< special tokens whose text is to be seen, sorted
 };
 
+/// A token's logprobs with the bytes that they are about.
+TokenLogprob describe(SampledToken token, const text::Tokenizer& tokenizer);
+
 /// Used by one thread.
 class Answer {
   public:

@@ -84,6 +84,23 @@ enum class DraftSource { kOff, kAuto, kNgram, kSuffix, kDraft };
 std::string_view draft_source_name(DraftSource source);  ///< "off", "auto", "ngram", "suffix", "draft"
 std::optional<DraftSource> draft_source_from(std::string_view name);
 
+enum class LogprobsMode {
+    kRaw,       ///< of the model's own logits
+    kProcessed  ///< of what the token was drawn from, after bias, penalties, temperature and filters
+};
+
+/// When a beam search ends before max_tokens.
+enum class EarlyStopping {
+    kNo,    ///< when the best running beam, at its present length, is no better than the worst finished one
+    kYes,   ///< when there are as many finished beams as the width
+    kNever  ///< as kNo, but judged at the length that the running beam could profit from most
+};
+struct BeamParams {
+    uint32_t width = 1;         ///< n..16
+    double length_penalty = 1;  ///< [-10, 10]; a finished beam's score is its logprob / tokens^length_penalty
+    EarlyStopping early_stopping = EarlyStopping::kNo;
+};
+
 struct GenerateRequest {
     std::string id;  ///< unique in the runner; the front makes it
     std::variant<TextInput, TokenInput, ChatInput> input;
@@ -95,16 +112,21 @@ struct GenerateRequest {
     bool ignore_eos = false;
     bool echo = false;                     ///< completions: the prompt's text comes first
     std::optional<uint32_t> top_logprobs;  ///< set: logprobs wanted, with so many alternatives (0..20)
-    int32_t n = 1;                         ///< answers, 1..16; they share the prompt's blocks
-    std::string traceparent;               ///< W3C trace context that the request belongs to; empty: none
-    int32_t priority = 0;                  ///< higher goes first, -1000..1000; waiting makes up for a lower one
-    std::string share_key;                 ///< whose fair share it is counted on (a user, a tenant)
-    std::optional<uint32_t> deadline_ms;   ///< from its submission to its end, 1..86400000; too late: an error
-    bool report_queue = false;             ///< Queued events while it waits
-    std::string cache_salt;                ///< only requests of the same salt share cached prefixes
-    bool cache_pin = false;                ///< keep the prompt in the prefix cache before others; bounded
-    bool cache_debug = false;              ///< Usage::cache_miss
-    std::optional<GrammarSpec> grammar;    ///< unset: any text
+    LogprobsMode logprobs_mode = LogprobsMode::kRaw;
+    std::optional<uint32_t> prompt_logprobs;  ///< set: a PromptLogprobs event, with so many alternatives (0..20)
+    int32_t n = 1;                            ///< answers, 1..16; they share the prompt's blocks
+    std::optional<int32_t> best_of;           ///< n..16: so many are made, and the n of the highest logprob shown
+    std::optional<BeamParams> beams;          ///< set: nothing is drawn; the n best of a beam search, without logprobs
+    bool deterministic = false;               ///< the same answer, to the bit, whatever else the model computes
+    std::string traceparent;                  ///< W3C trace context that the request belongs to; empty: none
+    int32_t priority = 0;                     ///< higher goes first, -1000..1000; waiting makes up for a lower one
+    std::string share_key;                    ///< whose fair share it is counted on (a user, a tenant)
+    std::optional<uint32_t> deadline_ms;      ///< from its submission to its end, 1..86400000; too late: an error
+    bool report_queue = false;                ///< Queued events while it waits
+    std::string cache_salt;                   ///< only requests of the same salt share cached prefixes
+    bool cache_pin = false;                   ///< keep the prompt in the prefix cache before others; bounded
+    bool cache_debug = false;                 ///< Usage::cache_miss
+    std::optional<GrammarSpec> grammar;       ///< unset: any text
     /// Default: as the model was launched.
     std::optional<DraftSource> speculative;
     /// A text that the answer is likely to quote: guesses are taken from it.
@@ -149,6 +171,11 @@ struct Queued {
     uint64_t position = 1;                    ///< 1: the next to be admitted
     std::optional<double> estimated_seconds;  ///< until its first token; none before there are measurements
 };
+/// Before any Delta, where asked for.
+struct PromptLogprobs {
+    /// One a token of the prompt. The first has a logprob of minus infinity: nothing comes before it.
+    std::vector<TokenLogprob> tokens;
+};
 struct Finish {
     uint32_t index = 0;
     FinishReason reason = FinishReason::kStop;
@@ -179,9 +206,9 @@ struct Usage {
     uint64_t context_shifts = 0;    ///< times that the context was shifted, over all answers
     uint64_t reasoning_tokens = 0;  ///< of the completion
 };
-/// Any number of Queued, then of Delta and one Finish an index, then Usage; or, at any point, one Error, which is the
-/// last.
-using Event = std::variant<Delta, Finish, Usage, Error, Queued>;
+/// Any number of Queued, perhaps PromptLogprobs, then any number of Delta and one Finish an index, then Usage; or, at
+/// any point, one Error, which is the last.
+using Event = std::variant<Delta, Finish, Usage, Error, Queued, PromptLogprobs>;
 
 /// JSON forms, as they travel between front and runner: one object a request, one line an event.
 boost::json::object to_json(const GenerateRequest& request);

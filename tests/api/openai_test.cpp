@@ -673,6 +673,60 @@ TEST_F(OpenAiTest, ChatLogprobsHaveBytesAndAlternatives) {
     EXPECT_EQ(bj::parse(events[0]).at("choices").at(0).at("logprobs"), expected);
 }
 
+TEST_F(OpenAiTest, PromptLogprobsComeInBothForms) {
+    engine::PromptLogprobs prompt;
+    prompt.tokens.push_back({5, "H", -std::numeric_limits<double>::infinity(), {}, {}});
+    prompt.tokens.push_back({6, "i", -2, {{7, -0.25}}, {"o"}});
+    const Script script{event(prompt), text_with_logprobs("Hib", {token("b", -1)}), finish(), usage(2, 1)};
+    fleet.scripts = {script, script, script, script};
+    const bj::value echoed = complete(R"("logprobs":1,"echo":true)").json().at("choices").at(0).at("logprobs");
+    EXPECT_EQ(last().prompt_logprobs, 1u);
+    EXPECT_EQ(echoed.at("tokens"), bj::parse(R"(["H","i","b"])"));
+    EXPECT_EQ(echoed.at("token_logprobs"), bj::parse("[null,-2.0,-1.0]"));
+    EXPECT_EQ(echoed.at("text_offset"), bj::parse("[0,1,2]"));
+    EXPECT_TRUE(echoed.at("top_logprobs").at(0).is_null());
+    EXPECT_EQ(echoed.at("top_logprobs").at(1), bj::parse(R"({"o":-0.25})"));
+    const auto events = complete(R"("logprobs":1,"echo":true,"stream":true)").events();
+    EXPECT_EQ(bj::parse(events[0]).at("choices").at(0).at("logprobs"), echoed);
+    const bj::value expected = bj::parse(R"([null,{"6":{"logprob":-2.0,"rank":null,"decoded_token":"i"},
+        "7":{"logprob":-0.25,"rank":1,"decoded_token":"o"}}])");
+    EXPECT_EQ(complete(R"("prompt_logprobs":1)").json().at("choices").at(0).at("prompt_logprobs"), expected);
+    EXPECT_EQ(chat(R"("prompt_logprobs":1)").json().at("prompt_logprobs"), expected);
+    EXPECT_EQ(chat(R"("prompt_logprobs":21)").param(), "prompt_logprobs");
+    EXPECT_EQ(chat(R"("prompt_logprobs":1,"stream":true)").param(), "prompt_logprobs");
+}
+
+TEST_F(OpenAiTest, BeamSearchReachesTheEngine) {
+    ASSERT_EQ(complete(R"("use_beam_search":true,"best_of":4,"n":2,"length_penalty":0.5,"early_stopping":true)").status,
+              200);
+    ASSERT_TRUE(last().beams);
+    EXPECT_EQ(last().beams->width, 4u);
+    EXPECT_EQ(last().beams->length_penalty, 0.5);
+    EXPECT_EQ(last().beams->early_stopping, engine::EarlyStopping::kYes);
+    EXPECT_FALSE(last().best_of);
+    ASSERT_EQ(chat(R"("use_beam_search":true,"beam_width":3,"early_stopping":"never")").status, 200);
+    EXPECT_EQ(last().beams->width, 3u);
+    EXPECT_EQ(last().beams->early_stopping, engine::EarlyStopping::kNever);
+    ASSERT_EQ(chat(R"("use_beam_search":false,"length_penalty":1)").status, 200);
+    EXPECT_FALSE(last().beams);
+    EXPECT_EQ(chat(R"("use_beam_search":true,"beam_width":17)").param(), "beam_width");
+    EXPECT_EQ(chat(R"("use_beam_search":true,"length_penalty":11)").param(), "length_penalty");
+    EXPECT_EQ(chat(R"("use_beam_search":true,"early_stopping":"x")").param(), "early_stopping");
+    EXPECT_EQ(chat(R"("use_beam_search":true,"stop":"x")").param(), "stop");
+    EXPECT_EQ(chat(R"("use_beam_search":true,"logprobs":true)").param(), "logprobs");
+}
+
+TEST_F(OpenAiTest, LogprobsModeAndDeterminismReachTheEngine) {
+    ASSERT_EQ(chat(R"("logprobs":true,"logprobs_mode":"processed_logprobs","deterministic":true)").status, 200);
+    EXPECT_EQ(last().logprobs_mode, engine::LogprobsMode::kProcessed);
+    EXPECT_TRUE(last().deterministic);
+    ASSERT_EQ(chat(R"("logprobs_mode":"raw")").status, 200);
+    EXPECT_EQ(last().logprobs_mode, engine::LogprobsMode::kRaw);
+    EXPECT_FALSE(last().deterministic);
+    EXPECT_EQ(chat(R"("logprobs_mode":"odd")").param(), "logprobs_mode");
+    EXPECT_EQ(chat(R"("deterministic":1)").param(), "deterministic");
+}
+
 TEST_F(OpenAiTest, CompletionAnswersWholeAndStreams) {
     const bj::value body = complete().json();
     EXPECT_EQ(body.at("object"), "text_completion");
@@ -718,7 +772,12 @@ TEST_F(OpenAiTest, CompletionLogprobsAreParallelLists) {
     EXPECT_EQ(logprobs.at("token_logprobs"), bj::parse("[-0.5,-1.0]"));
     EXPECT_EQ(logprobs.at("text_offset"), bj::parse("[0,1]"));
     EXPECT_EQ(logprobs.at("top_logprobs").at(1).at("b").as_double(), -1.0);
-    EXPECT_EQ(complete(R"("best_of":3)").param(), "best_of");
+    EXPECT_EQ(complete(R"("best_of":3,"n":2)").status, 200);
+    EXPECT_EQ(last().best_of, 3);
+    EXPECT_EQ(last().n, 2);
+    EXPECT_EQ(complete(R"("best_of":1,"n":2)").param(), "best_of");
+    EXPECT_EQ(complete(R"("best_of":17)").param(), "best_of");
+    EXPECT_EQ(complete(R"("best_of":3,"stream":true)").param(), "best_of");
     EXPECT_EQ(complete(R"("suffix":"x")").param(), "suffix");
     EXPECT_EQ(complete(R"("best_of":1,"suffix":"")").status, 200);
 }

@@ -19,8 +19,10 @@ struct Call {
     bool stream = false;
     bool include_usage = false;  ///< a chunk of its own for the usage
     bool logprobs = false;
-    bool timings = false;  ///< the answer is to say what its parts took
-    bool tools = false;    ///< the model was told of tools
+    bool prompt_logprobs = false;  ///< of the prompt's tokens, in vLLM's form
+    bool echo_logprobs = false;    ///< of the prompt's tokens, before the answer's
+    bool timings = false;          ///< the answer is to say what its parts took
+    bool tools = false;            ///< the model was told of tools
     std::vector<std::string> ignored;
 
     uint32_t answers_each() const { return static_cast<uint32_t>(requests.front().n); }

@@ -3,6 +3,7 @@
 #include "api/dialects/openai/call.hpp"
 #include "api/dialects/openai/fields.hpp"
 #include "api/dialects/openai/messages.hpp"
+#include "api/dialects/openai/sampling_fields.hpp"
 
 namespace gantry::dialects::openai {
 
@@ -84,6 +85,7 @@ api::ApiResult<Call> decode_chat(const bj::object& body) {
     if (const bj::value* choice = reader.any("function_call"); choice && *choice != "none" && *choice != "auto") {
         reader.fail("function_call", "is not supported by this version", "leave it out");
     }
+    read_beams(reader, request);
     refuse_unsupported(reader);
     if (!reader.status()) {
         return api::ApiError::from(reader);

@@ -1,9 +1,12 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "api/dialects/openai/call.hpp"
 #include "api/dialects/openai/fields.hpp"
+#include "api/dialects/openai/sampling_fields.hpp"
+#include "runtime/engine/request_checks.hpp"
 
 namespace gantry::dialects::openai {
 
@@ -83,12 +86,22 @@ api::ApiResult<Call> decode_completion(const bj::object& body) {
         call.logprobs = true;
         request.top_logprobs = static_cast<uint32_t>(*top);
     }
-    if (const auto best = reader.integer("best_of", 1); best && *best != request.n) {
-        reader.fail("best_of", "is not supported by this version unless it equals \"n\"", "leave it out");
+    if (request.echo && call.logprobs) {
+        call.echo_logprobs = true;
+        request.prompt_logprobs = std::max(request.prompt_logprobs.value_or(0), *request.top_logprobs);
+    }
+    if (const auto best = reader.integer("best_of", 1, engine::kMaxAnswers)) {
+        if (*best < request.n) {
+            reader.fail("best_of", "must not be less than n");
+        } else if (call.stream && *best > request.n) {
+            reader.fail("best_of", "is not possible with \"stream\": true: the best is known at the end only");
+        }
+        request.best_of = static_cast<int32_t>(*best);
     }
     if (const auto suffix = reader.string("suffix"); suffix && !suffix->empty()) {
         reader.fail("suffix", "is not supported by this version, and would change the answer", "leave it out");
     }
+    read_beams(reader, request);
     refuse_unsupported(reader);
     if (!reader.status()) {
         return api::ApiError::from(reader);

@@ -147,8 +147,20 @@ void read_common(json::Reader& reader, Call& call, engine::GenerateRequest& requ
     request.n = static_cast<int32_t>(reader.integer("n", 1, kMaxAnswers).value_or(1));
     read_scheduling(reader, request);
     read_cache(reader, request);
+    request.deterministic = reader.boolean("deterministic").value_or(false);
+    if (const auto mode = reader.choice("logprobs_mode", {"raw", "raw_logprobs", "processed", "processed_logprobs"})) {
+        request.logprobs_mode =
+            mode->starts_with("raw") ? engine::LogprobsMode::kRaw : engine::LogprobsMode::kProcessed;
+    }
     call.stream = reader.boolean("stream").value_or(false);
     call.timings = reader.boolean("timings").value_or(false);
+    if (const auto top = reader.integer("prompt_logprobs", 0, engine::kMaxTopLogprobs)) {
+        if (call.stream) {
+            reader.fail("prompt_logprobs", "is not possible with \"stream\": true", "leave one of them out");
+        }
+        call.prompt_logprobs = true;
+        request.prompt_logprobs = static_cast<uint32_t>(*top);
+    }
     if (const bj::object* options = reader.object("stream_options")) {
         json::Reader inner(*options, "stream_options");
         call.include_usage = inner.boolean("include_usage").value_or(false);
@@ -172,7 +184,7 @@ void refuse_unsupported(json::Reader& reader) {
             reader.fail(name, "is not supported by this version, and would change the answer", "leave it out");
         }
     }
-    for (const char* name : {"continue_final_message", "use_beam_search"}) {
+    for (const char* name : {"continue_final_message"}) {
         if (reader.boolean(name).value_or(false)) {
             reader.fail(name, "is not supported by this version, and would change the answer", "leave it out");
         }

@@ -124,6 +124,10 @@ asio::awaitable<Outcome> answer_whole(api::Exchange& exchange, const Call& call,
             if (auto* delta = std::get_if<engine::Delta>(&step.event)) {
                 const uint32_t index = delta->index;
                 answers.at(base + index).add(std::move(*delta));
+            } else if (const auto* prompt_tokens = std::get_if<engine::PromptLogprobs>(&step.event)) {
+                for (size_t i = base; i < base + call.answers_each(); ++i) {
+                    answers.at(i).prompt = prompt_tokens->tokens;
+                }
             } else if (const auto* finish = std::get_if<engine::Finish>(&step.event)) {
                 answers.at(base + finish->index).reason = finish->reason;
                 exchange.generation->finish_reasons.emplace_back(engine::finish_name(finish->reason));
@@ -149,12 +153,16 @@ asio::awaitable<Outcome> answer_whole(api::Exchange& exchange, const Call& call,
 class PromptStream {
   public:
     PromptStream(ChunkWriter& writer, uint32_t base, uint32_t answers, bool last)
-        : writer_(writer), base_(base), open_(answers), last_(last) {}
+        : writer_(writer), base_(base), answers_(answers), open_(answers), last_(last) {}
 
     /// Appends what to send for an event. `total` is the usage up to and with it.
     void take(const engine::Event& event, const engine::Usage& total, std::string& out) {
         if (const auto* delta = std::get_if<engine::Delta>(&event)) {
             writer_.delta(base_ + delta->index, *delta, out);
+            return;
+        }
+        if (const auto* prompt = std::get_if<engine::PromptLogprobs>(&event)) {
+            writer_.prompt(base_, answers_, prompt->tokens);
             return;
         }
         if (const auto* finish = std::get_if<engine::Finish>(&event)) {
@@ -179,6 +187,7 @@ class PromptStream {
   private:
     ChunkWriter& writer_;
     uint32_t base_;
+    uint32_t answers_;
     uint32_t open_;
     bool last_;
     bool whole_ = false;

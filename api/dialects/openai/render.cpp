@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
+#include <utility>
 
 #include "base/http/error_response.hpp"
 #include "runtime/engine/json_text.hpp"
@@ -37,6 +39,15 @@ bj::object chat_token(const std::string& bytes, double logprob) {
 constexpr std::string_view kChatText = "\"delta\":{\"content\":", kCompletionText = "\"text\":";
 constexpr std::string_view kCompletionTail = ",\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n";
 constexpr std::string_view kChatTail = "},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n";
+
+/// A prompt's first token has no probability.
+bj::value number_or_null(double value) { return std::isfinite(value) ? bj::value(value) : bj::value(nullptr); }
+
+std::vector<engine::TokenLogprob> joined(std::vector<engine::TokenLogprob> first,
+                                         const std::vector<engine::TokenLogprob>& second) {
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+}
 
 std::string_view finish_text(engine::FinishReason reason) {
     switch (reason) {
@@ -168,6 +179,27 @@ bj::object timings_object(const engine::Usage& usage) {
          bj::object{{"p50", usage.gaps.p50 * 1e3}, {"p90", usage.gaps.p90 * 1e3}, {"p99", usage.gaps.p99 * 1e3}}}};
 }
 
+bj::array prompt_logprobs(const std::vector<engine::TokenLogprob>& tokens) {
+    bj::array out;
+    for (const engine::TokenLogprob& token : tokens) {
+        if (!std::isfinite(token.logprob)) {
+            out.emplace_back(nullptr);
+            continue;
+        }
+        bj::object entry;
+        const auto add = [&](int32_t id, const std::string& bytes, double logprob, bj::value rank) {
+            entry[std::to_string(id)] = {
+                {"logprob", logprob}, {"rank", std::move(rank)}, {"decoded_token", token_text(bytes)}};
+        };
+        add(token.id, token.bytes, token.logprob, nullptr);
+        for (size_t i = 0; i < token.top.size() && i < token.top_bytes.size(); ++i) {
+            add(token.top[i].first, token.top_bytes[i], token.top[i].second, i + 1);
+        }
+        out.emplace_back(std::move(entry));
+    }
+    return out;
+}
+
 bj::object chat_logprobs(const std::vector<engine::TokenLogprob>& tokens) {
     bj::array content;
     for (const engine::TokenLogprob& token : tokens) {
@@ -188,12 +220,12 @@ bj::object completion_logprobs(const std::vector<engine::TokenLogprob>& tokens, 
     for (const engine::TokenLogprob& token : tokens) {
         const std::string text = token_text(token.bytes);
         texts.emplace_back(text);
-        values.emplace_back(token.logprob);
+        values.emplace_back(number_or_null(token.logprob));
         bj::object top;
         for (size_t i = 0; i < token.top.size() && i < token.top_bytes.size(); ++i) {
             top[token_text(token.top_bytes[i])] = token.top[i].second;
         }
-        tops.emplace_back(std::move(top));
+        tops.emplace_back(std::isfinite(token.logprob) ? bj::value(std::move(top)) : bj::value(nullptr));
         offsets.emplace_back(text_offset);
         text_offset += character_count(token.bytes);
     }
@@ -226,8 +258,11 @@ bj::object render_whole(const Call& call, const AnswerHead& head, const std::vec
             choice["logprobs"] = call.logprobs ? bj::value(chat_logprobs(answer.logprobs)) : bj::value(nullptr);
         } else {
             choice["text"] = answer.text;
-            choice["logprobs"] =
-                call.logprobs ? bj::value(completion_logprobs(answer.logprobs, 0)) : bj::value(nullptr);
+            const auto all = call.echo_logprobs ? joined(answer.prompt, answer.logprobs) : answer.logprobs;
+            choice["logprobs"] = call.logprobs ? bj::value(completion_logprobs(all, 0)) : bj::value(nullptr);
+            if (call.prompt_logprobs) {
+                choice["prompt_logprobs"] = prompt_logprobs(answer.prompt);
+            }
         }
         choice["finish_reason"] = finish_text(answer.reason);
         if (!answer.tool_error.empty()) {
@@ -241,6 +276,9 @@ bj::object render_whole(const Call& call, const AnswerHead& head, const std::vec
                    {"model", head.model},
                    {"choices", std::move(choices)},
                    {"usage", usage_object(usage)}};
+    if (call.chat && call.prompt_logprobs) {
+        out["prompt_logprobs"] = prompt_logprobs(answers.front().prompt);
+    }
     if (call.timings) {
         out["timings"] = timings_object(usage);
     }
@@ -252,7 +290,8 @@ ChunkWriter::ChunkWriter(const Call& call, AnswerHead head)
       logprobs_(call.logprobs),
       timings_(call.timings),
       role_sent_(call.answers()),
-      text_offset_(call.answers()) {
+      text_offset_(call.answers()),
+      prompt_(call.answers()) {
     prefix_ = "data: {\"id\":";
     engine::append_json_string(head.id, prefix_);
     prefix_ += chat_ ? ",\"object\":\"chat.completion.chunk\"" : ",\"object\":\"text_completion\"";
@@ -300,10 +339,17 @@ bool ChunkWriter::plain_delta(uint32_t index, const engine::Delta& delta, std::s
     return true;
 }
 
+void ChunkWriter::prompt(uint32_t first_index, uint32_t answers, const std::vector<engine::TokenLogprob>& tokens) {
+    for (uint32_t index = first_index; index < first_index + answers; ++index) {
+        prompt_.at(index) = tokens;
+    }
+}
+
 void ChunkWriter::delta(uint32_t index, const engine::Delta& delta, std::string& out) {
-    const bool has_logprobs = logprobs_ && !delta.logprobs.empty();
+    const auto tokens = joined(std::exchange(prompt_.at(index), {}), delta.logprobs);
+    const bool has_logprobs = logprobs_ && !tokens.empty();
     const bool only_text = delta.reasoning.empty() && delta.tool_calls.empty();
-    if ((only_text && delta.text.empty() && !has_logprobs) || (only_text && plain_delta(index, delta, out))) {
+    if (only_text && ((delta.text.empty() && !has_logprobs) || plain_delta(index, delta, out))) {
         return;
     }
     std::string body;
@@ -316,8 +362,7 @@ void ChunkWriter::delta(uint32_t index, const engine::Delta& delta, std::string&
     role_sent_.at(index) = true;
     std::string logprobs;
     if (has_logprobs) {
-        logprobs = bj::serialize(chat_ ? chat_logprobs(delta.logprobs)
-                                       : completion_logprobs(delta.logprobs, text_offset_.at(index)));
+        logprobs = bj::serialize(chat_ ? chat_logprobs(tokens) : completion_logprobs(tokens, text_offset_.at(index)));
     }
     text_offset_.at(index) += character_count(delta.text);
     out += chunk(index, body, logprobs, {}, nullptr);

@@ -23,6 +23,7 @@ struct Answer {
     std::string text, reasoning;
     std::vector<engine::ToolCallDelta> tool_calls;  ///< by their number
     std::vector<engine::TokenLogprob> logprobs;
+    std::vector<engine::TokenLogprob> prompt;  ///< where asked for
     engine::FinishReason reason = engine::FinishReason::kStop;
     std::string tool_error;
 
@@ -35,6 +36,9 @@ std::string token_text(const std::string& bytes);
 boost::json::object usage_object(const engine::Usage& usage);
 /// What an answer's parts took, in milliseconds; the names are those of llama.cpp's server where it has them.
 boost::json::object timings_object(const engine::Usage& usage);
+/// vLLM's form: [null, {"id": {"logprob", "rank", "decoded_token"}, ...}, ...]; a rank is null where it is below the
+/// alternatives asked for.
+boost::json::array prompt_logprobs(const std::vector<engine::TokenLogprob>& tokens);
 /// Chat: {"content": [...]}; completions: parallel lists, offsets counted from `text_offset` in characters.
 boost::json::object chat_logprobs(const std::vector<engine::TokenLogprob>& tokens);
 boost::json::object completion_logprobs(const std::vector<engine::TokenLogprob>& tokens, size_t text_offset);
@@ -48,6 +52,8 @@ class ChunkWriter {
   public:
     ChunkWriter(const Call& call, AnswerHead head);
 
+    /// The prompt's logprobs, which go out with the first delta of each of its answers.
+    void prompt(uint32_t first_index, uint32_t answers, const std::vector<engine::TokenLogprob>& tokens);
     /// Appends nothing when there is nothing to say. The first of an index carries the role.
     void delta(uint32_t index, const engine::Delta& delta, std::string& out);
     /// The finishing chunk; with the usage where it is the last.
@@ -72,6 +78,7 @@ class ChunkWriter {
     std::string_view tail_;           ///< what comes behind the text
     std::vector<bool> role_sent_;
     std::vector<size_t> text_offset_;
+    std::vector<std::vector<engine::TokenLogprob>> prompt_;
 };
 
 }  // namespace gantry::dialects::openai

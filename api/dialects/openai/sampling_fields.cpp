@@ -117,4 +117,32 @@ void read_sampling(json::Reader& reader, engine::SamplingParams& sampling) {
     read_allowed(reader, sampling);
 }
 
+void read_beams(json::Reader& reader, engine::GenerateRequest& request) {
+    engine::BeamParams beams;
+    const bool wanted = reader.boolean("use_beam_search").value_or(false);
+    beams.width = static_cast<uint32_t>(
+        reader.integer("beam_width", request.n, engine::kMaxAnswers).value_or(request.best_of.value_or(request.n)));
+    beams.length_penalty = reader.number("length_penalty", {-10, 10}).value_or(1);
+    if (const bj::value* early = reader.any("early_stopping")) {
+        if (early->is_bool()) {
+            beams.early_stopping = early->get_bool() ? engine::EarlyStopping::kYes : engine::EarlyStopping::kNo;
+        } else if (*early == "never") {
+            beams.early_stopping = engine::EarlyStopping::kNever;
+        } else {
+            reader.fail("early_stopping", "must be true, false or \"never\"");
+        }
+    }
+    if (!wanted) {
+        return;
+    }
+    request.best_of.reset();
+    request.beams = beams;
+    if (!request.stop.empty()) {
+        reader.fail("stop", "is not possible with a beam search", "use stop_token_ids");
+    }
+    if (request.top_logprobs) {
+        reader.fail("logprobs", "is not possible with a beam search");
+    }
+}
+
 }  // namespace gantry::dialects::openai

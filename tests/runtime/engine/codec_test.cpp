@@ -64,6 +64,10 @@ GenerateRequest full_request() {
     r.echo = true;
     r.top_logprobs = 5;
     r.n = 4;
+    r.best_of = 6;
+    r.prompt_logprobs = 3;
+    r.logprobs_mode = LogprobsMode::kProcessed;
+    r.deterministic = true;
     r.priority = -2;
     r.grammar = GrammarSpec{GrammarSpec::Kind::kGrammar, "root ::= \"\xC3\xA9\"", "gbnf", {"a", "b"}, "</think>"};
     r.speculative = DraftSource::kSuffix;
@@ -94,6 +98,10 @@ TEST(RequestCodec, KeepsEveryField) {
     EXPECT_EQ(back.sampling.seed, r.sampling.seed);
     EXPECT_EQ(back.sampling.logit_bias, r.sampling.logit_bias);
     EXPECT_EQ(back.stop_token_ids, r.stop_token_ids);
+    EXPECT_EQ(back.best_of, 6);
+    EXPECT_EQ(back.prompt_logprobs, 3u);
+    EXPECT_EQ(back.logprobs_mode, LogprobsMode::kProcessed);
+    EXPECT_TRUE(back.deterministic);
     EXPECT_EQ(back.sampling.typical_p, r.sampling.typical_p);
     EXPECT_EQ(back.sampling.dry_penalty_last_n, r.sampling.dry_penalty_last_n);
     EXPECT_EQ(back.sampling.dry_sequence_breakers, r.sampling.dry_sequence_breakers);
@@ -101,6 +109,19 @@ TEST(RequestCodec, KeepsEveryField) {
     EXPECT_EQ(back.sampling.allowed_token_ids, r.sampling.allowed_token_ids);
     EXPECT_EQ(std::get<TextInput>(back.input).text, "Hello");
     EXPECT_FALSE(std::get<TextInput>(back.input).add_special);
+}
+
+TEST(RequestCodec, KeepsABeamSearch) {
+    for (const EarlyStopping early : {EarlyStopping::kNo, EarlyStopping::kYes, EarlyStopping::kNever}) {
+        GenerateRequest r;
+        r.input = TextInput{"Hello", true};
+        r.beams = BeamParams{5, -0.5, early};
+        const GenerateRequest back = travel(r).value();
+        ASSERT_TRUE(back.beams);
+        EXPECT_EQ(back.beams->width, 5u);
+        EXPECT_EQ(back.beams->length_penalty, -0.5);
+        EXPECT_EQ(back.beams->early_stopping, early);
+    }
 }
 
 TEST(RequestCodec, KeepsUnsetFieldsUnset) {
@@ -160,6 +181,18 @@ TEST(RequestCodec, SaysWhereARequestIsWrong) {
              {R"({"input":{"text":"a"},"max_tokens":1.5})", "max_tokens is 1.5E0; it must be an integer"},
              {R"({"input":{"text":"a"},"n":0})", "n is 0; it must be from 1 to 16"},
              {R"({"input":{"text":"a"},"n":17})", "n is 17"},
+             {R"({"input":{"text":"a"},"prompt_logprobs":21})", "prompt_logprobs is 21; it must be from 0 to 20"},
+             {R"({"input":{"text":"a"},"n":3,"best_of":2})", "best_of is 2; it must be from n, which is 3, to 16"},
+             {R"({"input":{"text":"a"},"best_of":17})", "best_of is 17"},
+             {R"({"input":{"text":"a"},"logprobs_mode":"odd"})", "logprobs_mode is \"odd\""},
+             {R"({"input":{"text":"a"},"n":2,"beams":{"width":1}})", "beams.width is 1; it must be from n, which is 2"},
+             {R"({"input":{"text":"a"},"beams":{"width":17}})", "beams.width is 17"},
+             {R"({"input":{"text":"a"},"beams":{"length_penalty":11}})", "beams.length_penalty is 11"},
+             {R"({"input":{"text":"a"},"beams":{"early_stopping":"x"}})", "beams.early_stopping is \"x\""},
+             {R"({"input":{"text":"a"},"beams":{"odd":1}})", "beams.odd is unknown"},
+             {R"({"input":{"text":"a"},"beams":{},"stop":["x"]})", "stop is not possible with a beam search"},
+             {R"({"input":{"text":"a"},"beams":{},"top_logprobs":0})", "top_logprobs is not possible with a beam"},
+             {R"({"input":{"text":"a"},"deterministic":1})", "deterministic must be a boolean"},
              {R"({"input":{"text":"a"},"top_logprobs":21})", "top_logprobs is 21; it must be from 0 to 20"},
              {R"({"input":{"text":"a"},"min_tokens":5,"max_tokens":4})",
               "min_tokens is 5; it must be at most max_tokens, which is 4"},
@@ -221,6 +254,17 @@ TEST(EventCodec, WritesOneLineAnEvent) {
     EXPECT_EQ(line_of(Finish{2, FinishReason::kLength}), "{\"finish\":{\"index\":2,\"reason\":\"length\"}}\n");
     EXPECT_EQ(line_of(Error{Code::kInvalidArgument, "bad", ""}),
               "{\"error\":{\"code\":\"invalid_argument\",\"message\":\"bad\",\"hint\":\"\"}}\n");
+}
+
+TEST(EventCodec, KeepsAPromptsLogprobs) {
+    PromptLogprobs prompt;
+    prompt.tokens.push_back({7, "a", -std::numeric_limits<double>::infinity(), {}, {}});
+    prompt.tokens.push_back({8, "b", -0.5, {{8, -0.5}}, {"b"}});
+    const auto back = std::get<PromptLogprobs>(round_trip(prompt));
+    ASSERT_EQ(back.tokens.size(), 2u);
+    EXPECT_EQ(back.tokens[0].logprob, prompt.tokens[0].logprob);
+    EXPECT_EQ(back.tokens[1].top, prompt.tokens[1].top);
+    EXPECT_EQ(back.tokens[1].bytes, "b");
 }
 
 TEST(EventCodec, KeepsADelta) {

@@ -246,6 +246,7 @@ struct Transcript {
     };
     std::map<uint32_t, AnswerSeen> answers;
     std::vector<Queued> places;
+    std::optional<PromptLogprobs> prompt;
     std::optional<Usage> usage;
     std::optional<Error> error;
     std::string complaint;
@@ -272,6 +273,9 @@ struct Transcript {
                     complaint = "a second finish";
                 }
                 answers[finish->index].finish = finish->reason;
+            } else if (const auto* scores = std::get_if<PromptLogprobs>(&event)) {
+                complaint = prompt || !answers.empty() ? "prompt logprobs come once and first" : complaint;
+                prompt = *scores;
             } else if (const auto* u = std::get_if<Usage>(&event)) {
                 usage = *u;
             } else if (const auto* queued = std::get_if<Queued>(&event)) {
