@@ -1,6 +1,7 @@
 #include "model.hpp"
 
 #include <gantry/ext/causal_lm.h>
+#include <gantry/ext/sampler.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,15 +11,15 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
+
+#include "sampler.hpp"
 
 namespace gantry::null_plugin {
 namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
-
-constexpr float kUnlikely = -100.0F;
-constexpr float kLikely = 100.0F;
 
 /// The answer's token at a slot: printable ASCII in the vocabularies of both common families (byte tokens 0x20.. in
 /// SentencePiece, single characters in byte-level BPE), so that text comes out and no end token ever does.
@@ -35,6 +36,7 @@ struct Model {
     Options options;
     uint64_t steps = 0;
     std::string plan;
+    std::vector<uint32_t> kept;  ///< the likely token of each row of the last step, for the sampler
 };
 
 Model& of(gantry_model_t* model) { return *static_cast<Model*>(model->ctx); }
@@ -53,18 +55,41 @@ void execute(Model& model, const gantry_batch_t& batch) {
     if (model.options.step_us != 0) {
         std::this_thread::sleep_for(microseconds(model.options.step_us));
     }
-    if (batch.logits == nullptr && batch.logit_row_count != 0) {
-        throw sdk::Error(GANTRY_ERR_UNIMPLEMENTED, "the null plugin has no sampler: it needs a logits buffer");
+    if (batch.logits == nullptr && batch.logit_row_count != 0 && model.options.sampler == 0) {
+        throw sdk::Error(GANTRY_ERR_UNIMPLEMENTED, "the null plugin has no sampler: it needs a logits buffer",
+                         "load it with the option sampler=1");
     }
     const uint32_t vocab = model.info.vocab_size;
     const uint64_t stamp = model.options.stamp_us;
     const uint64_t time = stamp != 0 ? microseconds_now() / stamp : 0;
+    model.kept.clear();
     for (uint32_t row = 0; row < batch.logit_row_count; ++row) {
+        model.kept.push_back(token_at(stamp != 0 ? time : slot_of(batch, batch.logit_rows[row]), vocab));
+        if (batch.logits == nullptr) {
+            continue;
+        }
         float* logits = batch.logits + size_t{row} * vocab;
         std::fill_n(logits, vocab, kUnlikely);
-        logits[token_at(stamp != 0 ? time : slot_of(batch, batch.logit_rows[row]), vocab)] = kLikely;
+        logits[model.kept.back()] = kLikely;
     }
 }
+
+const gantry_sampler_t kSampler = {
+    GANTRY_SIZE(gantry_sampler_t, sample),
+    0,
+    [](gantry_model_t* model, const gantry_sample_params_t* const* params, gantry_sample_result_t* const* results,
+       uint32_t count) {
+        return sdk::guard([&] {
+            for (uint32_t i = 0; i < count; ++i) {
+                const uint32_t row = params[i]->logit_row;
+                if (row >= of(model).kept.size()) {
+                    throw sdk::Error(GANTRY_ERR_INVALID_ARGUMENT, "sample: the last step has no such row");
+                }
+                sample(of(model).kept[row], of(model).info.vocab_size, *params[i], *results[i]);
+            }
+        });
+    },
+};
 
 const gantry_causal_lm_t kCausalLm = {
     GANTRY_SIZE(gantry_causal_lm_t, copy_slots),
@@ -157,8 +182,12 @@ gantry_model_t* load_model(const gantry_manifest_t& manifest, const gantry_load_
     model->abi.struct_size = GANTRY_SIZE(gantry_model_t, destroy);
     model->abi.ctx = model.get();
     model->abi.info = copy_info;
-    model->abi.get_extension = [](gantry_model_t*, const char* id) -> const void* {
-        return std::string_view(id) == GANTRY_CAUSAL_LM ? &kCausalLm : nullptr;
+    model->abi.get_extension = [](gantry_model_t* self, const char* id) -> const void* {
+        const std::string_view name(id);
+        if (name == GANTRY_SAMPLER && of(self).options.sampler != 0) {
+            return &kSampler;
+        }
+        return name == GANTRY_CAUSAL_LM ? &kCausalLm : nullptr;
     };
     model->abi.destroy = [](gantry_model_t* self) {
         if (self != nullptr) {

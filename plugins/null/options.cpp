@@ -15,15 +15,11 @@ struct Field {
 };
 
 constexpr Field kFields[] = {
-    {"step_us", &Options::step_us},
-    {"stamp_us", &Options::stamp_us},
-    {"load_ms", &Options::load_ms},
-    {"stall_load", &Options::stall_load},
-    {"ignore_cancel", &Options::ignore_cancel},
-    {"crash_load", &Options::crash_load},
-    {"crash_step", &Options::crash_step},
-    {"weights_mib", &Options::weights_mib},
-    {"kv_block_kib", &Options::kv_block_kib},
+    {"step_us", &Options::step_us},         {"stamp_us", &Options::stamp_us},
+    {"sampler", &Options::sampler},         {"load_ms", &Options::load_ms},
+    {"stall_load", &Options::stall_load},   {"ignore_cancel", &Options::ignore_cancel},
+    {"crash_load", &Options::crash_load},   {"crash_step", &Options::crash_step},
+    {"weights_mib", &Options::weights_mib}, {"kv_block_kib", &Options::kv_block_kib},
 };
 
 uint64_t number(std::string_view key, std::string_view text) {
@@ -59,8 +55,8 @@ Options read_options(const gantry_load_spec_t& spec) {
         const Field* field = find(key);
         if (field == nullptr) {
             throw sdk::Error(GANTRY_ERR_INVALID_ARGUMENT, "unknown option '" + std::string(key) + "'",
-                             "the null plugin knows step_us, stamp_us, load_ms, stall_load, ignore_cancel, crash_load, "
-                             "crash_step, weights_mib and kv_block_kib");
+                             "the null plugin knows step_us, stamp_us, sampler, load_ms, stall_load, ignore_cancel, "
+                             "crash_load, crash_step, weights_mib and kv_block_kib");
         }
         out.*field->member = number(key, sdk::from_abi(spec.options[i].value));
     }

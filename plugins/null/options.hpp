@@ -12,6 +12,7 @@ namespace gantry::null_plugin {
 struct Options {
     uint64_t step_us = 0;        ///< how long every step sleeps
     uint64_t stamp_us = 0;       ///< N > 0: a token tells when it was made: steady clock's (microseconds / N) mod 59
+    uint64_t sampler = 0;        ///< 1: offers gantry.sampler/1, and draws by itself
     uint64_t load_ms = 0;        ///< how long loading takes, in hundred reports of progress
     uint64_t stall_load = 0;     ///< 1: loading reports once and then hangs until it is cancelled
     uint64_t ignore_cancel = 0;  ///< 1: loading does not look at keep_going

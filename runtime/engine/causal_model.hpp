@@ -4,6 +4,7 @@
 /// it over a plugin; tests implement fakes.
 
 #include <gantry/ext/causal_lm.h>
+#include <gantry/ext/sampler.h>
 
 #include <cstdint>
 #include <span>
@@ -51,6 +52,13 @@ class CausalModel {
     /// Copies single slots, in order. Models with GANTRY_CAUSAL_LM_TREE have it.
     virtual Status copy_slots(std::span<const uint32_t> /*src*/, std::span<const uint32_t> /*dst*/) {
         return Error{Code::kUnimplemented, "the model cannot copy single slots"};
+    }
+    /// Whether the model has gantry.sampler/1, and so sample().
+    virtual bool has_sampler() const { return false; }
+    /// Draws from rows of the last execute, whose `logits` was null; see ext/sampler.h. The lists are parallel.
+    virtual Status sample(std::span<const gantry_sample_params_t* const> /*params*/,
+                          std::span<gantry_sample_result_t* const> /*results*/) {
+        return Error{Code::kUnimplemented, "the model has no sampler"};
     }
 };
 

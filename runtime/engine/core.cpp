@@ -87,8 +87,9 @@ struct EngineCore::Request {
     std::unique_ptr<BeamRun> beams;               ///< set: has the sequences; the branches get its result
     std::unique_ptr<PromptScores> prompt_scores;  ///< set: asked for
     uint32_t unfinished = 0;
-    bool forked = false;  ///< answers 1.. have sequences of their own
-    bool ended = false;   ///< the last event is in the outbox
+    bool on_device = false;  ///< its tokens may be drawn by the plugin
+    bool forked = false;     ///< answers 1.. have sequences of their own
+    bool ended = false;      ///< the last event is in the outbox
     uint64_t cached_tokens = 0;
     std::optional<CacheMiss> cache_miss;
     uint64_t completion_tokens = 0;
@@ -170,6 +171,7 @@ EngineCore::EngineCore(std::unique_ptr<CausalModel> model, std::shared_ptr<const
       speculation_(limits_,
                    {scheduler_limits(limits_, options_).step_tokens, options_.draft_tokens, options_.draft_adaptive},
                    scheduler_),
+      device_draws_(limits_.vocab_size),
       entropy_(fresh_entropy()),
       swap_(*model_) {
     const uint64_t capacity = uint64_t{blocks_.block_count()} * limits_.block_size;
@@ -255,6 +257,8 @@ void EngineCore::add(EngineRequest spec, EventSink sink, Clock::time_point submi
         r.best = std::make_unique<BestOf>(r.unfinished, static_cast<uint32_t>(params.n));
         r.config.top_logprobs = params.top_logprobs.value_or(0);
     }
+    r.on_device = !params.beams && !spec.constraint && !(spec.output && spec.output->reasoning_budget) &&
+                  device_can_draw(r.config, params.sampling.seed || params.deterministic);
     const std::string lead = params.echo ? spec.echo_text : std::string();
     TokenHistory history(r.config, *tokenizer_);
     history.add_prompt(spec.prompt);
@@ -489,13 +493,47 @@ Status EngineCore::run_model(const StepPlan& plan) {
     const auto any = [&](auto&& asked) {
         return std::ranges::any_of(plan.items, [&](const StepItem& i) { return asked(find(i.id)->spec.params); });
     };
+    device_draws_.clear();
     const bool able = (limits_.features & GANTRY_CAUSAL_LM_DETERMINISTIC) != 0;
     if (!able && any([](const GenerateRequest& p) { return p.deterministic; })) {
         return execute_apart(*model_, batch_, plan, scheduler_);
     }
     const bool deterministic =
         able && any([](const GenerateRequest& p) { return p.deterministic || p.sampling.seed.has_value(); });
-    return model_->execute(batch_.build(plan.items, scheduler_, deterministic));
+    plan_device_draws(plan);
+    if (device_draws_.empty()) {
+        return model_->execute(batch_.build(plan.items, scheduler_, deterministic));
+    }
+    gantry_batch_t batch = batch_.build(plan.items, scheduler_, deterministic);
+    batch.logits = nullptr;
+    GANTRY_CHECK_OK(model_->execute(batch));
+    return device_draws_.make(*model_);
+}
+
+std::pair<uint32_t, uint32_t> EngineCore::answers_of(const Request& r, const StepItem& item) const {
+    const auto index = static_cast<uint32_t>(item.id % kMaxAnswers);
+    return {index, r.forked ? index + 1 : static_cast<uint32_t>(r.branches.size())};
+}
+
+void EngineCore::plan_device_draws(const StepPlan& plan) {
+    const bool all = model_->has_sampler() && std::ranges::all_of(plan.items, [&](const StepItem& item) {
+                         const Request& r = *find(item.id);
+                         return item.extra_rows() == 0 && item.draft.size() == 0 && (!item.samples || r.on_device);
+                     });
+    uint32_t row = 0;
+    for (const StepItem& item : plan.items) {
+        if (!all || !item.samples) {
+            continue;
+        }
+        const Request& r = *find(item.id);
+        const auto [begin, end] = answers_of(r, item);
+        for (uint32_t i = begin; i < end; ++i) {
+            const Branch& branch = *r.branches[i];
+            device_draws_.add(sequence_id(r, i), row, r.config,
+                              {branch.history, branch.answer.forbidden(), {i, branch.answer.tokens()}});
+        }
+        ++row;
+    }
 }
 
 void EngineCore::fail_step(const StepPlan& plan, const Error& error) {
@@ -536,14 +574,13 @@ void EngineCore::sample(const StepPlan& plan) {
             }
             continue;
         }
-        const auto index = static_cast<uint32_t>(item.id % kMaxAnswers);
-        const bool fork = !r->forked && r->branches.size() > 1;
-        if (fork) {
+        const auto [begin, end] = answers_of(*r, item);
+        if (end - begin > 1) {
             fork_answers(*r);
         }
         r->first_token = r->first_token.value_or(sampling_since_);
         touched_.push_back(r->arrival);
-        for (uint32_t i = index; i < (fork ? r->branches.size() : index + 1) && !r->ended; ++i) {
+        for (uint32_t i = begin; i < end && !r->ended; ++i) {
             DraftWalk walk{item};
             while (walk.live && !r->ended && !r->branches[i]->answer.finished()) {
                 sample_one(*r, i, walk, first_row);
@@ -625,8 +662,9 @@ void EngineCore::sample_one(Request& r, uint32_t index, DraftWalk& walk, size_t 
         }
         allowed = *found;
     }
-    auto token = sampler_.sample(batch_.logits(first_row + walk.row()), r.config,
-                                 {branch.history, branch.answer.forbidden(), {index, branch.answer.tokens()}, allowed});
+    const SampleInput in{branch.history, branch.answer.forbidden(), {index, branch.answer.tokens()}, allowed};
+    auto token = device_draws_.empty() ? sampler_.sample(batch_.logits(first_row + walk.row()), r.config, in)
+                                       : Result<SampledToken>(device_draws_.take(sequence_id(r, index)));
     if (!token) {
         fail(r, token.error());
         return;

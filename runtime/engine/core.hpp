@@ -19,6 +19,7 @@
 #include "runtime/engine/beam_run.hpp"
 #include "runtime/engine/block_manager.hpp"
 #include "runtime/engine/deadlines.hpp"
+#include "runtime/engine/device_draws.hpp"
 #include "runtime/engine/drafters.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/engine/load_estimate.hpp"
@@ -96,6 +97,10 @@ class EngineCore {
     void fail_step(const StepPlan& plan, const Error& error);
     void sample(const StepPlan& plan);
     std::unique_ptr<BeamRun> start_beams(const Request& request, TokenHistory history);
+    /// The draws of a step, where the model can make all of them; else none.
+    void plan_device_draws(const StepPlan& plan);
+    /// Which answers a step's item gives a token to.
+    std::pair<uint32_t, uint32_t> answers_of(const Request& request, const StepItem& item) const;
     /// Goes on with a beam search whose beams may have given their logits; shows its result at the end.
     void settle_beams(Request& request);
     void sample_one(Request& request, uint32_t index, DraftWalk& walk, size_t first_row);
@@ -129,6 +134,7 @@ class EngineCore {
     Speculation speculation_;
     Sampler sampler_;
     std::vector<uint32_t> allowed_;  ///< scratch: the tokens that a constraint allows
+    DeviceDraws device_draws_;
     uint64_t entropy_;
     uint64_t last_arrival_ = 0;
     std::map<uint64_t, std::unique_ptr<Request>> requests_;  ///< by arrival

@@ -145,6 +145,7 @@ Status check_beams(const GenerateRequest& r) {
     const std::pair<std::string_view, bool> excluded[] = {{"stop", !r.stop.empty()},
                                                           {"top_logprobs", r.top_logprobs.has_value()},
                                                           {"best_of", r.best_of.has_value()},
+                                                          {"context_shift", r.context_shift},
                                                           {"grammar", r.grammar.has_value()}};
     for (const auto& [name, given] : excluded) {
         if (given) {

@@ -49,7 +49,7 @@ std::vector<Speculation::Chosen> Speculation::choose(const StepPlan& plan,
     for (size_t i = 0; i < plan.items.size(); ++i) {
         const StepItem& item = plan.items[i];
         tokens += item.count;
-        rows += item.samples ? 1 : 0;
+        rows += item.extra_rows() + (item.samples ? 1 : 0);
         if (!item.samples) {
             continue;
         }

@@ -17,11 +17,13 @@ Error broken(std::string what) {
 class PluginModel final : public engine::CausalModel {
   public:
     PluginModel(std::shared_ptr<void> keep, std::unique_ptr<ManifestAdapter> manifest, ModelHandle model,
-                const gantry_causal_lm_t* table, const gantry_adapter_t* adapters, engine::ModelLimits limits)
+                const gantry_causal_lm_t* table, const gantry_sampler_t* sampler, const gantry_adapter_t* adapters,
+                engine::ModelLimits limits)
         : keep_(std::move(keep)),
           manifest_(std::move(manifest)),
           model_(std::move(model)),
           table_(table),
+          sampler_(sampler),
           adapters_(adapters),
           limits_(limits) {}
 
@@ -40,6 +42,17 @@ class PluginModel final : public engine::CausalModel {
             return CausalModel::copy_slots(src, dst);
         }
         return copy("copy_slots", table_->copy_slots, src, dst);
+    }
+    bool has_sampler() const override { return sampler_ != nullptr; }
+
+    Status sample(std::span<const gantry_sample_params_t* const> params,
+                  std::span<gantry_sample_result_t* const> results) override {
+        if (sampler_ == nullptr || params.size() != results.size()) {
+            return Error{Code::kInternal, "sample without a sampler, or with lists of different lengths"};
+        }
+        return call_plugin("sample", [&] {
+            return sampler_->sample(model_.get(), params.data(), results.data(), static_cast<uint32_t>(params.size()));
+        });
     }
 
     Status read_blocks(std::span<const uint32_t> blocks, void* host) override {
@@ -92,6 +105,7 @@ class PluginModel final : public engine::CausalModel {
     std::unique_ptr<ManifestAdapter> manifest_;
     ModelHandle model_;
     const gantry_causal_lm_t* table_;
+    const gantry_sampler_t* sampler_;   ///< null: the host samples
     const gantry_adapter_t* adapters_;  ///< null: the model takes none
     engine::ModelLimits limits_;
 };
@@ -110,6 +124,14 @@ Result<const gantry_causal_lm_t*> causal_table(gantry_model_t* model) {
     }
     if (!GANTRY_HAS(table, gantry_causal_lm_t, execute) || !GANTRY_HAS(table, gantry_causal_lm_t, copy_blocks)) {
         return broken("its " GANTRY_CAUSAL_LM " has no execute or copy_blocks");
+    }
+    return table;
+}
+
+Result<const gantry_sampler_t*> sampler_table(gantry_model_t* model) {
+    const auto* table = static_cast<const gantry_sampler_t*>(model->get_extension(model, GANTRY_SAMPLER));
+    if (table != nullptr && !GANTRY_HAS(table, gantry_sampler_t, sample)) {
+        return broken("its " GANTRY_SAMPLER " has no sample");
     }
     return table;
 }
@@ -179,9 +201,10 @@ Result<std::unique_ptr<engine::CausalModel>> wrap_causal_model(gantry_model_t* m
     ModelHandle handle(model);
     GANTRY_CHECK_OK(check_tables(*model));
     GANTRY_TRY(const gantry_causal_lm_t* table, causal_table(model));
+    GANTRY_TRY(const gantry_sampler_t* sampler, sampler_table(model));
     GANTRY_TRY(const engine::ModelLimits limits, read_limits(model, *table, plan));
     return std::unique_ptr<engine::CausalModel>(std::make_unique<PluginModel>(
-        std::move(keep), std::move(manifest), std::move(handle), table, adapter_table(model), limits));
+        std::move(keep), std::move(manifest), std::move(handle), table, sampler, adapter_table(model), limits));
 }
 
 }  // namespace gantry::plugins

@@ -24,6 +24,11 @@ class GuardedModel final : public engine::CausalModel {
     Status copy_slots(std::span<const uint32_t> src, std::span<const uint32_t> dst) override {
         return watch(model_->copy_slots(src, dst));
     }
+    bool has_sampler() const override { return model_->has_sampler(); }
+    Status sample(std::span<const gantry_sample_params_t* const> params,
+                  std::span<gantry_sample_result_t* const> results) override {
+        return watch(model_->sample(params, results));
+    }
 
     Result<uint32_t> load_adapter(const gantry_manifest_t& adapter, double scale) override {
         return model_->load_adapter(adapter, scale);

@@ -183,6 +183,57 @@ def test_openai_completes(client, launched):
     assert echoed.choices[0].text.startswith("Gantry is")
 
 
+def test_openai_scores_prompts_and_ranks_answers(client, launched):
+    def complete(**arguments):
+        return client.completions.create(model=launched, prompt="Gantry is", **arguments)
+
+    scored = complete(max_tokens=3, temperature=0, echo=True, logprobs=2).choices[0]
+    assert scored.text.startswith("Gantry is")
+    tokens = scored.logprobs
+    assert tokens.token_logprobs[0] is None and tokens.top_logprobs[0] is None
+    assert all(value <= 0 for value in tokens.token_logprobs[1:])
+    assert all(len(top) in (2, 1) for top in tokens.top_logprobs[1:])  # alternatives of one text fall together
+    assert tokens.text_offset == sorted(tokens.text_offset) and len(tokens.tokens) > 3
+    pieces = list(complete(max_tokens=3, temperature=0, echo=True, logprobs=2, stream=True))
+    assert sum(len(p.choices[0].logprobs.tokens) for p in pieces if p.choices and p.choices[0].logprobs) == len(tokens.tokens)
+    plain = complete(max_tokens=3, temperature=0, logprobs=2).choices[0]
+    assert plain.logprobs.token_logprobs == pytest.approx(tokens.token_logprobs[-len(plain.logprobs.tokens):], abs=1e-3)
+
+    def summed(choice):
+        return sum(choice.logprobs.token_logprobs)
+
+    several = complete(n=6, seed=5, temperature=1, max_tokens=4, logprobs=0, extra_body={"ignore_eos": True})
+    best = complete(n=2, best_of=6, seed=5, temperature=1, max_tokens=4, logprobs=0, extra_body={"ignore_eos": True})
+    ranked = sorted((summed(c) for c in several.choices), reverse=True)
+    assert [summed(c) for c in best.choices] == pytest.approx(ranked[:2], abs=1e-3)
+    assert best.usage.completion_tokens == 24
+
+    beams = complete(n=2, max_tokens=4, extra_body={"use_beam_search": True, "beam_width": 4, "ignore_eos": True})
+    found = [c.text for c in beams.choices]
+    assert len(set(found)) == 2
+    again = complete(n=2, max_tokens=4, extra_body={"use_beam_search": True, "beam_width": 4, "ignore_eos": True})
+    assert [c.text for c in again.choices] == found
+
+    prompt = client.chat.completions.create(model=launched, messages=HELLO, max_tokens=1,
+                                            extra_body={"prompt_logprobs": 1}).model_extra["prompt_logprobs"]
+    assert prompt[0] is None and all(1 <= len(entry) <= 2 for entry in prompt[1:])
+
+
+def test_openai_samples_as_other_servers_do(client, launched):
+    def text(**extra):
+        answer = client.chat.completions.create(model=launched, messages=HELLO, seed=3, max_tokens=8, extra_body=extra)
+        return answer.choices[0].message.content
+
+    for extra in [{"typical_p": 0.5}, {"top_n_sigma": 1.0}, {"xtc_probability": 0.5, "xtc_threshold": 0.1},
+                  {"dry_multiplier": 0.8, "dry_sequence_breakers": ["\n"]}, {"mirostat": 1}, {"mirostat": 2},
+                  {"dynatemp_range": 0.5}, {"repetition_penalty": 1.2, "repeat_last_n": 8}, {"bad_words": ["the", "a"]}]:
+        assert text(**extra) == text(**extra), extra
+    assert text(deterministic=True) == text(deterministic=True)
+    with pytest.raises(openai.BadRequestError) as error:
+        text(allowed_token_ids=[10 ** 8])
+    assert "allowed_token_ids" in str(error.value)
+
+
 def test_openai_errors_have_their_classes(client, launched):
     with pytest.raises(openai.NotFoundError):
         client.chat.completions.create(model="nope", messages=HELLO)

@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <set>
 
 #include <array>
+#include <set>
 
 #include "tests/runtime/plugins/plugin_folder.hpp"
 
@@ -248,6 +250,8 @@ TEST(NullPlugin, TakesAnyModelButIsNeverChosen) {
     auto model = (*backend)->load_causal(manifest, spec_of(8), kNoProgress, plan);
     ASSERT_TRUE(model) << model.error().text();
     EXPECT_EQ((*model)->limits().vocab_size, 32u);
+    EXPECT_FALSE((*model)->has_sampler());
+    EXPECT_FALSE((*model)->sample({}, {}));
 
     LoadSpec spec = spec_of(8);
     spec.options["cpu.threads"] = "4";  // another plugin's
@@ -256,6 +260,72 @@ TEST(NullPlugin, TakesAnyModelButIsNeverChosen) {
     EXPECT_EQ((*backend)->assess(*manifest, spec).error().message, "option 'step_us' is 'fast', not a whole number");
     spec.options = {{"colour", "red"}};
     EXPECT_EQ((*backend)->assess(*manifest, spec).error().message, "unknown option 'colour'");
+}
+
+TEST(NullPlugin, SamplesByItselfWhereAsked) {
+    const TempDir dir;
+    const auto files = discover({GANTRY_BUILD_DIR "/lib/gantry/plugins"});
+    const auto file = std::ranges::find(files, "null", &PluginFile::id);
+    ASSERT_NE(file, files.end());
+    auto backend = Backend::load(*file, 1);
+    ASSERT_TRUE(backend) << backend.error().text();
+    LoadSpec spec = spec_of(8);
+    spec.options["sampler"] = "1";
+    std::string plan;
+    auto model = (*backend)->load_causal(tiny_manifest(dir.path()), spec, kNoProgress, plan);
+    ASSERT_TRUE(model) << model.error().text();
+    ASSERT_TRUE((*model)->has_sampler());
+
+    const int32_t token = 5;
+    const uint32_t begin[] = {0, 1}, context[] = {0}, block_begin[] = {0, 1}, block[] = {0}, rows[] = {0};
+    gantry_batch_t batch{};
+    batch.struct_size = sizeof(batch);
+    batch.sequence_count = batch.token_count = batch.logit_row_count = 1;
+    batch.token_ids = &token;
+    batch.token_begin = begin;
+    batch.context_len = context;
+    batch.block_begin = block_begin;
+    batch.block_ids = block;
+    batch.logit_rows = rows;
+    std::vector<float> logits(32);
+    batch.logits = logits.data();
+    ASSERT_TRUE((*model)->execute(batch));
+    batch.logits = nullptr;
+    ASSERT_TRUE((*model)->execute(batch));
+    const auto likely = static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin());
+
+    gantry_sample_params_t params{};
+    params.struct_size = sizeof(params);
+    params.temperature = 1;
+    params.top_p = 1;
+    params.repetition_penalty = 1;
+    params.top_logprobs = 3;
+    gantry_sample_result_t result{};
+    int32_t ids[3];
+    float logprobs[3];
+    result.struct_size = sizeof(result);
+    result.top_ids = ids;
+    result.top_logprobs = logprobs;
+    const gantry_sample_params_t* const one[] = {&params};
+    gantry_sample_result_t* const out[] = {&result};
+    ASSERT_TRUE((*model)->sample(one, out));
+    EXPECT_EQ(result.token, likely);
+    EXPECT_NEAR(result.logprob, 0, 1e-6);
+    EXPECT_EQ(result.top_count, 3u);
+    EXPECT_EQ(ids[0], likely);
+    const uint32_t mask[] = {~(1u << static_cast<uint32_t>(likely)) & 0x7u};
+    params.mask = mask;
+    std::set<int32_t> drawn;
+    for (params.counter = 0; params.counter < 100; ++params.counter) {
+        ASSERT_TRUE((*model)->sample(one, out));
+        const int32_t first = result.token;
+        ASSERT_TRUE((*model)->sample(one, out));
+        EXPECT_EQ(result.token, first);
+        drawn.insert(first);
+    }
+    EXPECT_THAT(drawn, ::testing::ElementsAre(0, 1, 2));
+    params.logit_row = 1;
+    EXPECT_EQ((*model)->sample(one, out).error().code, Code::kInvalidArgument);
 }
 
 }  // namespace
