@@ -63,7 +63,7 @@ TEST_F(OpenAiTest, PredictionsReachTheEngineAndAreCounted) {
     EXPECT_EQ(last().prediction, "ab");
     EXPECT_EQ(last().speculative, engine::DraftSource::kNgram);
     EXPECT_EQ(reply.json().at("usage").at("completion_tokens_details"),
-              bj::parse(R"({"accepted_prediction_tokens":9,"rejected_prediction_tokens":2})"));
+              bj::parse(R"({"reasoning_tokens":0,"accepted_prediction_tokens":9,"rejected_prediction_tokens":2})"));
     EXPECT_EQ(chat(R"("prediction":{"type":"content","content":"c"})").status, 200);
     EXPECT_EQ(last().prediction, "c");
     EXPECT_FALSE(last().speculative);

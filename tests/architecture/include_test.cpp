@@ -87,15 +87,19 @@ TEST(Architecture, FoldersIncludeOnlyWhatTheirTargetLinks) {
                 }
             }
         }
-        for (const auto& [file, include] : includes(kRoot / m.folder, kQuoted)) {
-            // The owner of a header is the module with the longest folder that is a prefix of its path.
+        // The owner of a file is the module with the longest folder that is a prefix of its path.
+        const auto owner_of = [&](const std::string& path) {
             std::string owner;
             for (const auto& other : all) {
-                if (include.starts_with(other.folder + "/") && other.folder.size() > owner.size()) {
+                if (path.starts_with(other.folder + "/") && other.folder.size() > owner.size()) {
                     owner = other.folder;
                 }
             }
-            if (!owner.empty()) {
+            return owner;
+        };
+        for (const auto& [file, include] : includes(kRoot / m.folder, kQuoted)) {
+            const std::string owner = owner_of(include);
+            if (!owner.empty() && owner_of(file.generic_string()) == m.folder) {
                 EXPECT_TRUE(reachable.contains(owner)) << file << " includes \"" << include << "\", but " << m.target
                                                        << " does not link the target of " << owner;
             }

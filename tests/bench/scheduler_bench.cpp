@@ -54,7 +54,7 @@ void bench_plan(uint32_t batch, size_t context) {
     }
     const auto step = [&] {
         const StepPlan plan = scheduler.plan(Clock::time_point{});
-        builder.build(plan, scheduler, false);
+        builder.build(plan.items, scheduler, false);
         scheduler.commit(plan);
         for (const StepItem& item : plan.items) {
             if (item.samples) {

@@ -51,7 +51,7 @@ def test_a_prediction_is_quoted(launched):
 
 def test_a_request_may_say_no(launched):
     answer = ask(launched, "draft", max_tokens=30, temperature=0, speculative="off")
-    assert details(answer) == {}
+    assert not [name for name in details(answer) if "prediction" in name]
 
 
 def test_the_counts_are_told(launched):

@@ -13,7 +13,11 @@ namespace {
 
 namespace asio = boost::asio;
 
-engine::Event delta(const std::string& text) { return engine::Delta{0, text, {}, {}}; }
+engine::Event delta(const std::string& text) {
+    engine::Delta delta;
+    delta.text = text;
+    return delta;
+}
 
 TEST(Generation, GathersWhatComesWhileNobodyReads) {
     asio::io_context io;
