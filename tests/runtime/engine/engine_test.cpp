@@ -163,11 +163,13 @@ TEST(Engine, AShiftedContextGoesOnAsIfComputedAnew) {
     EXPECT_EQ(t.answers.at(0).ids, expected);
     EXPECT_GT(shifts, 3u);
     EXPECT_EQ(t.usage->context_shifts, shifts);
-    EXPECT_EQ(b.engine->stats().blocks_free + b.engine->stats().blocks_cached, b.engine->stats().blocks_total);
 
     r.id = "b";
     r.params.n_keep = static_cast<int32_t>(context);
     EXPECT_FALSE(b.engine->submit(r, recorder.sink()));
+
+    ASSERT_TRUE(b.engine->drain(std::chrono::seconds(10)));  // the books are closed after the last event
+    EXPECT_EQ(b.engine->stats().blocks_free + b.engine->stats().blocks_cached, b.engine->stats().blocks_total);
 }
 
 TEST(Engine, AdaptersComeAndGoWhileOthersAreAnswered) {
