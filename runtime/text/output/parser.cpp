@@ -281,24 +281,14 @@ void OutputParser::note(std::string_view why) {
 }
 
 void OutputParser::content(std::string_view text) {
-    size_t begin = 0;
-    while (strip_ && begin < text.size() && is_output_space(text[begin])) {
-        ++begin;
-    }
-    text.remove_prefix(begin);
-    size_t end = text.size();
-    while (end > 0 && is_output_space(text[end - 1])) {
-        --end;
-    }
-    if (end > 0) {
-        emit({Kind::kContent, 0, std::exchange(space_, {}) + std::string(text.substr(0, end)), {}, {}});
+    if (let_out(Kind::kContent, text)) {
         seen_content_ = true;
-        strip_ = false;
     }
-    space_ += text.substr(end);
 }
 
-void OutputParser::reason(std::string_view text) {
+void OutputParser::reason(std::string_view text) { let_out(Kind::kReasoning, text); }
+
+bool OutputParser::let_out(Kind kind, std::string_view text) {
     size_t begin = 0;
     while (strip_ && begin < text.size() && is_output_space(text[begin])) {
         ++begin;
@@ -309,10 +299,11 @@ void OutputParser::reason(std::string_view text) {
         --end;
     }
     if (end > 0) {
-        emit({Kind::kReasoning, 0, std::exchange(space_, {}) + std::string(text.substr(0, end)), {}, {}});
+        emit({kind, 0, std::exchange(space_, {}) + std::string(text.substr(0, end)), {}, {}});
         strip_ = false;
     }
     space_ += text.substr(end);
+    return end > 0;
 }
 
 void OutputParser::arguments(std::string_view json) {

@@ -133,6 +133,8 @@ class OutputParser {
     void consume(size_t length) { pending_.erase(0, length); }
     void content(std::string_view text);
     void reason(std::string_view text);
+    /// Without the white space around it, which waits for what follows. False if there was nothing else.
+    bool let_out(OutputPiece::Kind kind, std::string_view text);
     void arguments(std::string_view json);
     void emit(OutputPiece piece);
     std::string make_id() const;
