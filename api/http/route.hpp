@@ -13,8 +13,18 @@ namespace gantry::api {
 
 struct Services;
 
-/// What a caller needs to be allowed, once there are keys.
-enum class Scope { kPublic, kModelsList, kModelsRead, kModelsWrite, kAdmin };
+/// What a caller needs to be allowed, once there are keys. Of those from kRead on, each contains the ones before it.
+enum class Scope {
+    kPublic,     ///< anybody: health, login
+    kRead,       ///< look at models, the catalog, the server's state
+    kInference,  ///< have a model answer
+    kLaunch,     ///< launch, stop and register models
+    kAdmin,      ///< keys, the cluster, stopping the server
+    // The words that Xinference has for the same.
+    kModelsList = kRead,
+    kModelsRead = kInference,
+    kModelsWrite = kLaunch,
+};
 
 /// Parses the request, calls what does the work, renders the answer.
 using RouteHandler = boost::asio::awaitable<Outcome> (*)(Services&, Exchange&);
@@ -24,6 +34,9 @@ struct Route {
     std::string_view pattern;  ///< "/v1/models/{uid}/progress"; a parameter is one whole segment
     Scope scope;
     RouteHandler handler;
+    std::string_view summary = {};   ///< one line for /openapi.json
+    std::string_view request = {};   ///< the body's schema there; empty: an object of any members
+    std::string_view response = {};  ///< the answer's; "stream": server-sent events where the request asks for them
 };
 
 using RouteTable = std::span<const Route>;

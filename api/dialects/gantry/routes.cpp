@@ -112,21 +112,21 @@ asio::awaitable<Outcome> stats(Services& services, Exchange& exchange) {
 using api::Scope;
 
 constexpr api::Route kRoutes[] = {
-    {"GET", "/gantry/v1/backends", Scope::kModelsList, backends},
-    {"GET", "/gantry/v1/models", Scope::kModelsList, models},
-    {"GET", "/gantry/v1/models/{uid}", Scope::kModelsList, model},
-    {"GET", "/gantry/v1/models/{uid}/stats", Scope::kModelsRead, stats},
-    {"POST", "/gantry/v1/models/{uid}/sleep", Scope::kModelsWrite, control::sleep},
-    {"POST", "/gantry/v1/models/{uid}/wake", Scope::kModelsWrite, control::wake},
-    {"POST", "/gantry/v1/models/{uid}/requests/{request_id}/abort", Scope::kModelsRead, control::abort_request},
-    {"GET", "/gantry/v1/models/{uid}/adapters", Scope::kModelsList, control::list_adapters},
-    {"POST", "/gantry/v1/models/{uid}/adapters", Scope::kModelsWrite, control::load_adapter},
-    {"DELETE", "/gantry/v1/models/{uid}/adapters/{name}", Scope::kModelsWrite, control::drop_adapter},
-    {"POST", "/v1/load_lora_adapter", Scope::kModelsWrite, control::load_lora_adapter},
-    {"POST", "/v1/unload_lora_adapter", Scope::kModelsWrite, control::unload_lora_adapter},
-    {"POST", "/gantry/v1/models/{uid}/tokenize", Scope::kModelsRead, pass_body<kTokenize>},
-    {"POST", "/gantry/v1/models/{uid}/detokenize", Scope::kModelsRead, pass_body<kDetokenize>},
-    {"POST", "/gantry/v1/models/{uid}/template", Scope::kModelsRead, pass_body<kTemplate>},
+    {"GET", "/gantry/v1/backends", Scope::kRead, backends},
+    {"GET", "/gantry/v1/models", Scope::kRead, models},
+    {"GET", "/gantry/v1/models/{uid}", Scope::kRead, model},
+    {"GET", "/gantry/v1/models/{uid}/stats", Scope::kInference, stats},
+    {"POST", "/gantry/v1/models/{uid}/sleep", Scope::kLaunch, control::sleep},
+    {"POST", "/gantry/v1/models/{uid}/wake", Scope::kLaunch, control::wake},
+    {"POST", "/gantry/v1/models/{uid}/requests/{request_id}/abort", Scope::kInference, control::abort_request},
+    {"GET", "/gantry/v1/models/{uid}/adapters", Scope::kRead, control::list_adapters},
+    {"POST", "/gantry/v1/models/{uid}/adapters", Scope::kLaunch, control::load_adapter},
+    {"DELETE", "/gantry/v1/models/{uid}/adapters/{name}", Scope::kLaunch, control::drop_adapter},
+    {"POST", "/v1/load_lora_adapter", Scope::kLaunch, control::load_lora_adapter},
+    {"POST", "/v1/unload_lora_adapter", Scope::kLaunch, control::unload_lora_adapter},
+    {"POST", "/gantry/v1/models/{uid}/tokenize", Scope::kInference, pass_body<kTokenize>},
+    {"POST", "/gantry/v1/models/{uid}/detokenize", Scope::kInference, pass_body<kDetokenize>},
+    {"POST", "/gantry/v1/models/{uid}/template", Scope::kInference, pass_body<kTemplate>},
 };
 
 }  // namespace

@@ -36,8 +36,8 @@ asio::awaitable<Outcome> completions(Services& services, Exchange& exchange) {
 }
 
 constexpr api::Route kRoutes[] = {
-    {"POST", "/v1/chat/completions", api::Scope::kModelsRead, chat},
-    {"POST", "/v1/completions", api::Scope::kModelsRead, completions},
+    {"POST", "/v1/chat/completions", api::Scope::kInference, chat},
+    {"POST", "/v1/completions", api::Scope::kInference, completions},
 };
 
 }  // namespace
