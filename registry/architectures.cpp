@@ -55,6 +55,11 @@ constexpr auto kArchitectures = std::to_array<Architecture>({
     {"mistral", "MistralForCausalLM", "", kGlobalModules, kMistralLayer},
 });
 
+/// The class of the same model without its output head: "Qwen3Model" of "Qwen3ForCausalLM".
+std::string base_class(std::string_view hf_class) {
+    return std::string(hf_class.substr(0, hf_class.find("For"))) + "Model";
+}
+
 std::string supported_list(bool hf) {
     std::string out;
     for (const auto& a : kArchitectures) {
@@ -258,8 +263,9 @@ Result<const Architecture*> find_gguf_architecture(std::string_view name, std::s
 Result<const Architecture*> find_hf_architecture(std::span<const std::string> classes, std::string_view model_type,
                                                  std::string_view file) {
     for (const auto& a : kArchitectures) {
-        const bool match =
-            classes.empty() ? a.name == model_type : std::ranges::find(classes, a.hf_class) != classes.end();
+        const bool match = classes.empty() ? a.name == model_type
+                                           : std::ranges::find(classes, a.hf_class) != classes.end() ||
+                                                 std::ranges::find(classes, base_class(a.hf_class)) != classes.end();
         if (match) {
             return &a;
         }
@@ -287,6 +293,9 @@ Status translate(const Architecture& architecture, FileKind kind, const HyperSou
     const bool has_output = std::ranges::find(tensors, head, &SourceTensor::name) != tensors.end();
     out.architecture = architecture.name;
     GANTRY_CHECK_OK(translate_hyper(architecture, kind, source, tensors.size(), rows, has_output, out));
+    if (out.encoder && out.encoder->task == EncoderInfo::Task::kEmbed) {
+        out.hyper["tie_embeddings"] = true;  // an embedder has no use for an output head, nor need its file have one
+    }
     if (!frequency_divisors.empty()) {
         const auto pairs = std::get<int64_t>(out.hyper.find("rope.dim")->second) / 2;
         if (frequency_divisors.size() != static_cast<size_t>(pairs)) {
@@ -305,11 +314,16 @@ Status translate(const Architecture& architecture, FileKind kind, const HyperSou
         }
     }
     GANTRY_CHECK_OK(translator.check_complete(file));
+    sum_up_tensors(out);
+    return ok();
+}
+
+void sum_up_tensors(ModelManifest& out) {
+    out.parameter_count = 0;
     for (const auto& t : out.tensors) {
         out.parameter_count += element_count(t.shape).value_or(0);
     }
     out.quantization = commonest_type(out);
-    return ok();
 }
 
 }  // namespace gantry::registry

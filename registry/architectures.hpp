@@ -49,7 +49,7 @@ std::span<const Architecture> architectures();
 
 /// kUnimplemented, naming the unknown one and those that are supported.
 Result<const Architecture*> find_gguf_architecture(std::string_view name, std::string_view file);
-/// By class ("LlamaForCausalLM"), else, where `classes` is empty, by `model_type`.
+/// By class ("LlamaForCausalLM", or "LlamaModel" of an embedder), else, where `classes` is empty, by `model_type`.
 Result<const Architecture*> find_hf_architecture(std::span<const std::string> classes, std::string_view model_type,
                                                  std::string_view file);
 
@@ -67,7 +67,8 @@ struct SourceTensor {
 
 /// Fills architecture, hyper, tensors, parameter_count, context_length and quantization of `out`. Reports missing keys
 /// and tensors, tensors that the architecture does not have, and shapes that contradict the hyperparameters (kDataLoss
-/// or kUnimplemented, with file and offset). `frequency_divisors` are GGUF's rope_freqs.weight, if any.
+/// or kUnimplemented, with file and offset). `frequency_divisors` are GGUF's rope_freqs.weight, if any. Where
+/// out.encoder says that the model is an embedder, it has no output head.
 Status translate(const Architecture& architecture, FileKind kind, const HyperSource& source,
                  std::span<const SourceTensor> tensors, std::vector<double> frequency_divisors, ModelManifest& out);
 
@@ -75,6 +76,12 @@ Status translate(const Architecture& architecture, FileKind kind, const HyperSou
 /// `vocab_size` is the number of rows of the token embedding, `has_output` whether there is a separate output head.
 Status translate_hyper(const Architecture& architecture, FileKind kind, const HyperSource& source,
                        uint64_t tensor_count, std::optional<uint64_t> vocab_size, bool has_output, ModelManifest& out);
+
+/// config.json's name of an activation ("gelu_new") as the vocabulary's; kUnimplemented for others.
+Result<std::string> canonical_activation(std::string_view name, const HyperSource& source);
+
+/// The sums over `out`'s tensors: parameter_count and quantization.
+void sum_up_tensors(ModelManifest& out);
 
 /// Tensors that files carry but no backend needs (precomputed rotary tables and the like).
 bool is_ignored_tensor(FileKind kind, std::string_view name);

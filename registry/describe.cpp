@@ -114,6 +114,30 @@ json::object generation_json(const GenerationDefaults& g) {
     return out;
 }
 
+json::value encoder_json(const std::optional<EncoderInfo>& info) {
+    if (!info) {
+        return nullptr;
+    }
+    json::array prompts;
+    for (const auto& [name, text] : info->prompts) {
+        prompts.push_back(json::object{{"name", valid_utf8(name)}, {"text", valid_utf8(text)}});
+    }
+    json::array labels;
+    for (const auto& label : info->labels) {
+        labels.emplace_back(valid_utf8(label));
+    }
+    return json::object{{"task", encoder_task_name(info->task)},
+                        {"pooling", pooling_name(info->pooling)},
+                        {"normalize", info->normalize},
+                        {"max_tokens", info->max_tokens},
+                        {"width", info->width},
+                        {"dimensions", json::value_from(info->dimensions)},
+                        {"similarity", valid_utf8(info->similarity)},
+                        {"prompts", std::move(prompts)},
+                        {"default_prompt", valid_utf8(info->default_prompt_name)},
+                        {"labels", std::move(labels)}};
+}
+
 }  // namespace
 
 json::object describe(const ModelManifest& m, DescribeOptions options) {
@@ -140,6 +164,7 @@ json::object describe(const ModelManifest& m, DescribeOptions options) {
                         {"bos_token", valid_utf8(m.bos_token)},
                         {"eos_token", valid_utf8(m.eos_token)},
                         {"chat_templates", templates_json(m, options.templates)},
+                        {"encoder", encoder_json(m.encoder)},
                         {"generation", generation_json(m.generation)}};
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "registry/architectures.hpp"
+#include "registry/formats/fault.hpp"
 
 namespace gantry::registry {
 namespace {
@@ -37,6 +38,7 @@ struct Activation {
 constexpr auto kActivations = std::to_array<Activation>({
     {"silu", "silu"},
     {"swish", "silu"},
+    {"swiglu", "silu"},
     {"gelu", "gelu"},
     {"gelu_new", "gelu_tanh"},
     {"gelu_fast", "gelu_tanh"},
@@ -157,11 +159,7 @@ class HyperTranslator {
             GANTRY_TRY(const auto given, in_.text("hidden_act"));
             activation = given.value_or(activation);
         }
-        const auto it = std::ranges::find(kActivations, activation, &Activation::hf);
-        if (it == kActivations.end()) {
-            return in_.fault("hidden_act", "'" + activation + "' is not supported", Code::kUnimplemented);
-        }
-        out_.hyper["activation"] = std::string(it->canonical);
+        GANTRY_TRY(out_.hyper["activation"], canonical_activation(activation, in_));
         return ok();
     }
 
@@ -378,6 +376,14 @@ class HyperTranslator {
 };
 
 }  // namespace
+
+Result<std::string> canonical_activation(std::string_view name, const HyperSource& source) {
+    const auto it = std::ranges::find(kActivations, name, &Activation::hf);
+    if (it == kActivations.end()) {
+        return source.fault("hidden_act", "'" + printable(name) + "' is not supported", Code::kUnimplemented);
+    }
+    return std::string(it->canonical);
+}
 
 Status translate_hyper(const Architecture& architecture, FileKind kind, const HyperSource& source,
                        uint64_t tensor_count, std::optional<uint64_t> vocab_size, bool has_output, ModelManifest& out) {

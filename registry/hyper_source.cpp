@@ -124,10 +124,15 @@ const boost::json::value* ConfigHyper::find(std::string_view key) const {
         return config_.find(key);
     }
     const auto name = key.substr(kRopePrefix.size());
+    const auto dot = name.find('.');
     for (const std::string_view group : {"rope_parameters", "rope_scaling"}) {
         const auto* dict = config_.find(group);
+        if (dict != nullptr && dict->is_object() && dot != std::string_view::npos) {
+            dict = dict->get_object().if_contains(name.substr(0, dot));  // of one type of layers
+        }
         if (dict != nullptr && dict->is_object()) {
-            const auto* value = dict->get_object().if_contains(name);
+            const auto* value =
+                dict->get_object().if_contains(dot == std::string_view::npos ? name : name.substr(dot + 1));
             if (value != nullptr && !value->is_null()) {
                 return value;
             }

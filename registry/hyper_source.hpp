@@ -55,7 +55,8 @@ class GgufHyper final : public HyperSource {
 };
 
 /// Keys of a config.json. A key "rope.NAME" is looked up as NAME in `rope_parameters` (transformers 5), then in
-/// `rope_scaling`, then at the top (`rope_theta`, `partial_rotary_factor`).
+/// `rope_scaling`, then at the top (`rope_theta`, `partial_rotary_factor`); "rope.TYPE.NAME" in what those say of one
+/// type of layers.
 class ConfigHyper final : public HyperSource {
   public:
     /// `config` must outlive this.

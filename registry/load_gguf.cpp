@@ -9,6 +9,7 @@
 #include <set>
 
 #include "registry/architectures.hpp"
+#include "registry/encoders.hpp"
 #include "registry/formats/fault.hpp"
 #include "registry/loaders.hpp"
 
@@ -238,6 +239,61 @@ Status read_tokenizer(const GgufFile& file, ModelManifest& out) {
     return read_generation(file, *tokenizer, out.generation);
 }
 
+/// How llama.cpp numbers the poolings.
+Status read_gguf_pooling(const GgufHyper& keys, EncoderInfo& info) {
+    constexpr std::array<int32_t, 5> kPoolings = {GANTRY_POOLING_MEAN, GANTRY_POOLING_MEAN, GANTRY_POOLING_CLS,
+                                                  GANTRY_POOLING_LAST, GANTRY_POOLING_SCORES};
+    GANTRY_TRY(const auto type, keys.integer("pooling_type"));
+    if (type.value_or(1) < 0 || type.value_or(1) >= static_cast<int64_t>(kPoolings.size())) {
+        return keys.fault("pooling_type", std::to_string(*type) + " is no known pooling", Code::kUnimplemented);
+    }
+    info.pooling = kPoolings[static_cast<size_t>(type.value_or(1))];
+    return ok();
+}
+
+/// Files say nothing of prompts, and their vectors are always normalised, as llama.cpp does.
+Status describe_gguf_embedder(const GgufHyper& keys, ModelManifest& out) {
+    EncoderInfo info;
+    GANTRY_CHECK_OK(read_gguf_pooling(keys, info));
+    if (info.pooling == GANTRY_POOLING_SCORES) {
+        return keys.fault("pooling_type", "is a ranking, but the file has no classification head",
+                          Code::kUnimplemented);
+    }
+    info.max_tokens = static_cast<uint32_t>(std::min<uint64_t>(out.context_length, INT32_MAX));
+    info.normalize = true;
+    info.width = static_cast<uint32_t>(std::get<int64_t>(out.hyper.at("hidden_size")));
+    out.hyper["encoder.pooling"] = std::string(pooling_name(info.pooling));
+    out.encoder = std::move(info);
+    return ok();
+}
+
+/// An encoder; it has a classification head where the file has one's tensors.
+Status translate_gguf_encoder(EncoderMatch match, const GgufHyper& keys, std::span<const SourceTensor> tensors,
+                              ModelManifest& out) {
+    if (std::ranges::find(tensors, std::string_view("cls.output.weight"), &SourceTensor::name) != tensors.end()) {
+        match.head = EncoderHead::kClassification;
+    }
+    GANTRY_CHECK_OK(translate_encoder(match, FileKind::kGguf, keys, tensors, out));
+    if (match.head == EncoderHead::kNone) {
+        return describe_gguf_embedder(keys, out);
+    }
+    EncoderInfo info;
+    const auto rows = static_cast<size_t>(std::get<int64_t>(out.hyper.at("label.count")));
+    GANTRY_TRY(info.labels, keys.texts("classifier.output_labels"));
+    for (size_t i = info.labels.size(); i < rows; ++i) {
+        info.labels.push_back("LABEL_" + std::to_string(i));
+    }
+    info.labels.resize(rows);
+    info.pooling = GANTRY_POOLING_SCORES;
+    info.max_tokens = static_cast<uint32_t>(std::min<uint64_t>(out.context_length, INT32_MAX));
+    info.width = static_cast<uint32_t>(rows);
+    info.task = rows == 1 ? EncoderInfo::Task::kRerank : EncoderInfo::Task::kClassify;
+    info.activation = rows == 1 ? EncoderInfo::Activation::kSigmoid : EncoderInfo::Activation::kSoftmax;
+    out.hyper["encoder.pooling"] = std::string(pooling_name(info.pooling));
+    out.encoder = std::move(info);
+    return ok();
+}
+
 }  // namespace
 
 bool is_end_of_turn_text(std::string_view token) {
@@ -257,15 +313,30 @@ Result<ModelManifest> manifest_from_gguf(GgufModel model) {
         return general.fault("architecture", "required key is missing", Code::kDataLoss,
                              "the file describes no model; if it is one of several parts, launch the first");
     }
-    GANTRY_TRY(const Architecture* architecture, find_gguf_architecture(*name, first.origin));
+    auto encoder = find_gguf_encoder(*name);
+    const Architecture* decoder = nullptr;
+    if (!encoder) {
+        GANTRY_TRY(decoder, find_gguf_architecture(*name, first.origin));
+    }
     ModelManifest out;
     out.format = "gguf";
     GANTRY_TRY(const auto title, general.text("name"));
     out.name = title && !title->empty() ? valid_utf8(*title) : display_name(first.origin);
-    GANTRY_TRY(auto divisors, read_frequency_divisors(model));
     const auto tensors = source_tensors(model);
     const GgufHyper keys(first, *name + ".");
-    GANTRY_CHECK_OK(translate(*architecture, FileKind::kGguf, keys, tensors, std::move(divisors), out));
+    if (decoder != nullptr) {
+        GANTRY_TRY(auto divisors, read_frequency_divisors(model));
+        GANTRY_TRY(const auto pooling, keys.integer("pooling_type"));
+        if (pooling.value_or(0) != 0) {
+            out.encoder.emplace();  // a language model that was converted as an embedder
+        }
+        GANTRY_CHECK_OK(translate(*decoder, FileKind::kGguf, keys, tensors, std::move(divisors), out));
+        if (out.encoder) {
+            GANTRY_CHECK_OK(describe_gguf_embedder(keys, out));
+        }
+    } else {
+        GANTRY_CHECK_OK(translate_gguf_encoder(*encoder, keys, tensors, out));
+    }
     GANTRY_CHECK_OK(read_tokenizer(first, out));
     out.file_paths = std::move(model.paths);
     out.files = std::move(model.files);

@@ -4,10 +4,12 @@
 #include <set>
 
 #include "registry/architectures.hpp"
+#include "registry/encoders.hpp"
 #include "registry/formats/fault.hpp"
 #include "registry/formats/folder.hpp"
 #include "registry/formats/json_file.hpp"
 #include "registry/loaders.hpp"
+#include "registry/sentence_transformers.hpp"
 
 namespace gantry::registry {
 namespace {
@@ -23,7 +25,7 @@ std::string token_text(const boost::json::value* value) {
     return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-Status refuse_unsupported(const JsonFile& config) {
+Status refuse_quantized(const JsonFile& config) {
     if (const auto* quantization = config.find("quantization_config")) {
         const auto* method =
             quantization->is_object() ? quantization->get_object().if_contains("quant_method") : nullptr;
@@ -32,6 +34,11 @@ Status refuse_unsupported(const JsonFile& config) {
                                 "' are not supported",
                             Code::kUnimplemented, "use the model's BF16 or F16 files, or a GGUF");
     }
+    return ok();
+}
+
+/// Decoders have one rotary embedding for all layers.
+Status refuse_layered_rope(const JsonFile& config) {
     if (const auto* rope = config.find("rope_parameters"); rope != nullptr && rope->is_object()) {
         for (const auto& [name, value] : rope->get_object()) {
             if (value.is_object()) {
@@ -181,6 +188,19 @@ std::vector<SourceTensor> source_tensors(const SafetensorsModel& model) {
     return out;
 }
 
+/// Files of a base model ("Qwen3Model") lack the prefix that the whole model's have.
+void name_as_causal_lm(SafetensorsModel& model) {
+    const auto prefixed = [](const SafetensorsTensor& t) { return t.name.starts_with("model."); };
+    for (const auto& part : model.parts) {
+        if (std::ranges::any_of(part.tensors, prefixed)) return;
+    }
+    for (auto& part : model.parts) {
+        for (auto& t : part.tensors) {
+            if (t.name != "lm_head.weight") t.name.insert(0, "model.");
+        }
+    }
+}
+
 }  // namespace
 
 Result<ModelManifest> manifest_from_folder(const std::filesystem::path& folder) {
@@ -192,15 +212,39 @@ Result<ModelManifest> manifest_from_folder(const std::filesystem::path& folder) 
     const ConfigHyper keys(*config);
     GANTRY_TRY(const auto classes, keys.texts("architectures"));
     GANTRY_TRY(const auto model_type, keys.text("model_type"));
-    GANTRY_TRY(const Architecture* architecture,
-               find_hf_architecture(classes, model_type.value_or("?"), config->path.string()));
-    GANTRY_CHECK_OK(refuse_unsupported(*config));
+    const auto encoder = find_hf_encoder(classes, model_type.value_or("?"));
+    const Architecture* decoder = nullptr;
+    if (!encoder) {
+        GANTRY_TRY(decoder, find_hf_architecture(classes, model_type.value_or("?"), config->path.string()));
+    }
+    GANTRY_CHECK_OK(refuse_quantized(*config));
+    if (decoder != nullptr) {
+        GANTRY_CHECK_OK(refuse_layered_rope(*config));
+    }
     GANTRY_TRY(auto model, open_safetensors(folder));
     ModelManifest out;
     out.format = "safetensors";
     out.name = display_name(folder);
+    if (decoder != nullptr) {
+        name_as_causal_lm(model);
+    }
     const auto tensors = source_tensors(model);
-    GANTRY_CHECK_OK(translate(*architecture, FileKind::kHuggingFace, keys, tensors, {}, out));
+    if (decoder != nullptr) {
+        const bool headless = !classes.empty() && classes.front().ends_with("Model");
+        if (headless || has_sentence_transformers_files(folder)) {
+            out.encoder.emplace();
+        }
+        GANTRY_CHECK_OK(translate(*decoder, FileKind::kHuggingFace, keys, tensors, {}, out));
+        if (out.encoder) {
+            GANTRY_CHECK_OK(read_embedder(folder, *config, model, out));
+        } else if (is_yes_no_reranker(*config, out)) {
+            GANTRY_CHECK_OK(read_yes_no_reranker(folder, *config, out));
+        }
+    } else {
+        GANTRY_CHECK_OK(translate_encoder(*encoder, FileKind::kHuggingFace, keys, tensors, out));
+        GANTRY_CHECK_OK(encoder->head == EncoderHead::kNone ? read_embedder(folder, *config, model, out)
+                                                            : read_classifier(folder, *config, out));
+    }
     GANTRY_CHECK_OK(read_tokenizer(folder, *config, out));
     out.file_paths = std::move(model.paths);
     out.files = std::move(model.files);

@@ -21,4 +21,29 @@ uint64_t ModelManifest::weight_bytes() const {
     return sum;
 }
 
+std::string_view encoder_task_name(EncoderInfo::Task task) {
+    switch (task) {
+        case EncoderInfo::Task::kEmbed:
+            return "embed";
+        case EncoderInfo::Task::kRerank:
+            return "rerank";
+        case EncoderInfo::Task::kClassify:
+            return "classify";
+    }
+    return "embed";
+}
+
+std::string_view pooling_name(int32_t pooling) {
+    switch (pooling) {
+        case GANTRY_POOLING_CLS:
+            return "cls";
+        case GANTRY_POOLING_LAST:
+            return "last";
+        case GANTRY_POOLING_SCORES:
+            return "scores";
+        default:
+            return "mean";
+    }
+}
+
 }  // namespace gantry::registry

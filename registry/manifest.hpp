@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/mapped_file.hpp"
+#include "registry/encoder_info.hpp"
 
 namespace gantry::registry {
 
@@ -64,7 +65,7 @@ struct GenerationDefaults {
 struct ModelManifest {
     std::string name;          ///< for people
     std::string format;        ///< "gguf" or "safetensors"
-    std::string architecture;  ///< canonical: "llama", "qwen2", "qwen3", "mistral"
+    std::string architecture;  ///< canonical: "llama", "qwen3", "bert"
     std::string quantization;  ///< the commonest weight type, "Q4_K", "BF16", ...
     uint64_t parameter_count = 0;
     uint64_t context_length = 0;
@@ -77,6 +78,7 @@ struct ModelManifest {
     std::map<std::string, std::string> chat_templates;  ///< by name, where there are several ("tool_use")
     std::string bos_token, eos_token;                   ///< texts, as template variables
     GenerationDefaults generation;
+    std::optional<EncoderInfo> encoder;  ///< of models that give vectors or scores (gantry.encoder/1)
 
     /// The bytes of a tensor; bounds were checked when the file was read.
     std::span<const std::byte> data(const TensorEntry& t) const;
