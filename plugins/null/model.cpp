@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "encoder.hpp"
 #include "sampler.hpp"
 
 namespace gantry::null_plugin {
@@ -37,6 +38,16 @@ struct Model {
     uint64_t steps = 0;
     std::string plan;
     std::vector<uint32_t> kept;  ///< the likely token of each row of the last step, for the sampler
+
+    /// What happens in every step, whatever the model does.
+    void begin_step() {
+        if (++steps == options.crash_step) {
+            std::abort();
+        }
+        if (options.step_us != 0) {
+            std::this_thread::sleep_for(microseconds(options.step_us));
+        }
+    }
 };
 
 Model& of(gantry_model_t* model) { return *static_cast<Model*>(model->ctx); }
@@ -49,12 +60,7 @@ uint64_t slot_of(const gantry_batch_t& batch, uint32_t t) {
 }
 
 void execute(Model& model, const gantry_batch_t& batch) {
-    if (++model.steps == model.options.crash_step) {
-        std::abort();
-    }
-    if (model.options.step_us != 0) {
-        std::this_thread::sleep_for(microseconds(model.options.step_us));
-    }
+    model.begin_step();
     if (batch.logits == nullptr && batch.logit_row_count != 0 && model.options.sampler == 0) {
         throw sdk::Error(GANTRY_ERR_UNIMPLEMENTED, "the null plugin has no sampler: it needs a logits buffer",
                          "load it with the option sampler=1");
@@ -87,6 +93,20 @@ const gantry_sampler_t kSampler = {
                 }
                 sample(of(model).kept[row], of(model).info.vocab_size, *params[i], *results[i]);
             }
+        });
+    },
+};
+
+const gantry_encoder_t kEncoder = {
+    GANTRY_SIZE(gantry_encoder_t, encode),
+    0,
+    [](gantry_model_t* model, int32_t pooling, uint64_t* out) {
+        return sdk::guard([&] { *out = encoder_width(of(model).options, pooling); });
+    },
+    [](gantry_model_t* model, const gantry_encode_batch_t* batch) {
+        return sdk::guard([&] {
+            of(model).begin_step();
+            encode(*batch);
         });
     },
 };
@@ -184,6 +204,9 @@ gantry_model_t* load_model(const gantry_manifest_t& manifest, const gantry_load_
     model->abi.info = copy_info;
     model->abi.get_extension = [](gantry_model_t* self, const char* id) -> const void* {
         const std::string_view name(id);
+        if (is_encoder(of(self).options)) {
+            return name == GANTRY_ENCODER ? &kEncoder : nullptr;
+        }
         if (name == GANTRY_SAMPLER && of(self).options.sampler != 0) {
             return &kSampler;
         }

@@ -20,6 +20,7 @@ constexpr Field kFields[] = {
     {"stall_load", &Options::stall_load},   {"ignore_cancel", &Options::ignore_cancel},
     {"crash_load", &Options::crash_load},   {"crash_step", &Options::crash_step},
     {"weights_mib", &Options::weights_mib}, {"kv_block_kib", &Options::kv_block_kib},
+    {"embed_width", &Options::embed_width}, {"score_width", &Options::score_width},
 };
 
 uint64_t number(std::string_view key, std::string_view text) {

@@ -20,6 +20,8 @@ struct Options {
     uint64_t crash_step = 0;     ///< N > 0: the N-th step aborts the process
     uint64_t weights_mib = 0;    ///< what assess claims for the weights
     uint64_t kv_block_kib = 0;   ///< what assess claims for a KV block
+    uint64_t embed_width = 0;    ///< N > 0: an encoder, whose vectors of N numbers are made of the tokens' numbers
+    uint64_t score_width = 0;    ///< N > 0: an encoder with a head of N outputs
 };
 
 /// Throws sdk::Error INVALID_ARGUMENT naming an unknown key or a value that is not a whole number. Keys of other

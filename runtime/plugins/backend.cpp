@@ -8,6 +8,7 @@
 #include "runtime/plugins/library.hpp"
 #include "runtime/plugins/manifest_adapter.hpp"
 #include "runtime/plugins/plugin.hpp"
+#include "runtime/plugins/plugin_encoder.hpp"
 #include "runtime/plugins/plugin_model.hpp"
 
 namespace gantry::plugins {
@@ -200,17 +201,35 @@ class PluginBackend final : public Backend {
     Result<std::unique_ptr<engine::CausalModel>> load_causal(std::shared_ptr<const registry::ModelManifest> manifest,
                                                              const LoadSpec& spec, const LoadProgress& progress,
                                                              std::string& plan) override {
-        auto adapter = std::make_unique<ManifestAdapter>(std::move(manifest), ManifestAdapter::Data::kMapped);
-        const SpecAdapter spec_adapter(spec);
-        ProgressAdapter progress_adapter(progress);
-        gantry_model_t* model = nullptr;
-        GANTRY_CHECK_OK(call_plugin("load", [&] {
-            return table()->load(table(), adapter->table(), spec_adapter.table(), progress_adapter.table(), &model);
-        }));
-        return wrap_causal_model(model, plugin_, std::move(adapter), plan);
+        GANTRY_TRY(Raw raw, load_raw(std::move(manifest), spec, progress));
+        return wrap_causal_model(raw.model, plugin_, std::move(raw.manifest), plan);
+    }
+
+    Result<AnyModel> load_any(std::shared_ptr<const registry::ModelManifest> manifest, const LoadSpec& spec,
+                              const LoadProgress& progress, std::string& plan) override {
+        GANTRY_TRY(Raw raw, load_raw(std::move(manifest), spec, progress));
+        return wrap_any_model(raw.model, plugin_, std::move(raw.manifest), plan);
     }
 
   private:
+    /// What load gave, unjudged; whoever wraps it destroys it.
+    struct Raw {
+        gantry_model_t* model = nullptr;
+        std::unique_ptr<ManifestAdapter> manifest;
+    };
+    Result<Raw> load_raw(std::shared_ptr<const registry::ModelManifest> manifest, const LoadSpec& spec,
+                         const LoadProgress& progress) {
+        Raw raw;
+        raw.manifest = std::make_unique<ManifestAdapter>(std::move(manifest), ManifestAdapter::Data::kMapped);
+        const SpecAdapter spec_adapter(spec);
+        ProgressAdapter progress_adapter(progress);
+        GANTRY_CHECK_OK(call_plugin("load", [&] {
+            return table()->load(table(), raw.manifest->table(), spec_adapter.table(), progress_adapter.table(),
+                                 &raw.model);
+        }));
+        return raw;
+    }
+
     gantry_backend_t* table() const { return plugin_->backend; }
 
     std::shared_ptr<LoadedPlugin> plugin_;

@@ -15,6 +15,7 @@
 
 #include "base/result.hpp"
 #include "registry/manifest.hpp"
+#include "runtime/encoder/encoder_model.hpp"
 #include "runtime/engine/causal_model.hpp"
 
 namespace gantry::plugins {
@@ -60,6 +61,12 @@ using LoadProgress = std::function<bool(std::string_view stage, uint64_t done, u
 /// does not exist is skipped. Relative paths, files that others may write, foreign ABI ranges, bad TOML: rejected.
 std::vector<PluginFile> discover(const std::vector<std::filesystem::path>& directories);
 
+/// A model by what it does; one of the two is set.
+struct AnyModel {
+    std::unique_ptr<engine::CausalModel> causal;
+    std::unique_ptr<encoder::EncoderModel> encoder;
+};
+
 /// A loaded plugin. The library stays mapped for the life of the process. One thread at a time.
 class Backend {
   public:
@@ -76,6 +83,9 @@ class Backend {
     virtual Result<std::unique_ptr<engine::CausalModel>> load_causal(
         std::shared_ptr<const registry::ModelManifest> manifest, const LoadSpec& spec, const LoadProgress& progress,
         std::string& plan) = 0;
+    /// Loads whatever the model is: a causal language model, or an encoder where it is no such thing.
+    virtual Result<AnyModel> load_any(std::shared_ptr<const registry::ModelManifest> manifest, const LoadSpec& spec,
+                                      const LoadProgress& progress, std::string& plan) = 0;
     /// Counters and gauges that the plugin has set, by name. Any thread.
     virtual std::map<std::string, double> metrics() const = 0;
 };

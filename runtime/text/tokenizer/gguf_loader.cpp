@@ -108,8 +108,8 @@ class GgufLoader {
     }
 
     void surround(bool add_bos, bool add_eos) {
-        if (in_.add_bos.value_or(add_bos) && in_.bos) parts_.surround.before.push_back(*in_.bos);
-        if (in_.add_eos.value_or(add_eos) && in_.eos) parts_.surround.after.push_back(*in_.eos);
+        if (in_.add_bos.value_or(add_bos) && in_.bos) parts_.special.before.push_back(*in_.bos);
+        if (in_.add_eos.value_or(add_eos) && in_.eos) parts_.special.after.push_back(*in_.eos);
     }
 
     Status load_gpt2() {
@@ -139,7 +139,7 @@ class GgufLoader {
         if (settings->nfc) parts_.normalizer = make_unicode_normalizer(NormalForm::kNfc);
         parts_.decoder = make_byte_level_decoder();
         surround(settings->add_bos, false);
-        if (settings->add_sep && in_.sep) parts_.surround.after.push_back(*in_.sep);
+        if (settings->add_sep && in_.sep) parts_.special.after.push_back(*in_.sep);
         return ok();
     }
 
@@ -258,8 +258,16 @@ class GgufLoader {
         parts_.decoder = make_word_piece_decoder("##", true);
         const auto first = in_.cls ? in_.cls : in_.bos;
         const auto last = in_.sep ? in_.sep : in_.eos;
-        if (in_.add_bos.value_or(true) && first) parts_.surround.before.push_back(*first);
-        if (in_.add_eos.value_or(true) && last) parts_.surround.after.push_back(*last);
+        SpecialForm& special = parts_.special;
+        if (in_.add_bos.value_or(true) && first) {
+            special.before.push_back(*first);
+            special.pair_before.push_back({*first, 0});
+        }
+        if (in_.add_eos.value_or(true) && last) {
+            special.after.push_back(*last);
+            special.pair_between.push_back({*last, 0});
+            special.pair_after.push_back({*last, 1});
+        }
         return ok();
     }
 

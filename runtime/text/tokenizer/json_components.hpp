@@ -17,7 +17,7 @@ Result<NormalizerPtr> read_normalizer(const JsonReader& json);
 Result<PreTokenizerPtr> read_pre_tokenizer(const JsonReader& json);
 Result<DecoderPtr> read_decoder(const JsonReader& json);
 /// Empty for a JSON null.
-Result<Surround> read_post_processor(const JsonReader& json);
+Result<SpecialForm> read_post_processor(const JsonReader& json);
 Result<ModelPtr> read_model(const JsonReader& json);
 
 /// The member `type`; fails where it is missing.

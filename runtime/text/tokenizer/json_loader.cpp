@@ -73,7 +73,7 @@ Result<std::shared_ptr<const Tokenizer>> load(const registry::TokenizerJson& sou
     GANTRY_TRY(const JsonReader decoder, root.get("decoder"));
     GANTRY_TRY(parts.decoder, read_decoder(decoder));
     GANTRY_TRY(const JsonReader post_processor, root.get("post_processor"));
-    GANTRY_TRY(parts.surround, read_post_processor(post_processor));
+    GANTRY_TRY(parts.special, read_post_processor(post_processor));
     GANTRY_TRY(const JsonReader added, root.get("added_tokens"));
     GANTRY_TRY(std::vector<AddedToken> tokens, read_added_tokens(added));
     parts.added = AddedTokens(std::move(tokens), parts.model->vocab(), parts.normalizer.get());

@@ -50,7 +50,7 @@ class Pipeline final : public Tokenizer {
             text = repaired;
         }
         std::vector<int32_t> ids;
-        if (options.add_special) ids = parts_.surround.before;
+        if (options.add_special) ids = parts_.special.before;
         std::vector<AddedTokens::Part> parts;
         parts_.added.split(text, false, options.parse_special, parts);
         for (const auto& part : parts) {
@@ -60,7 +60,7 @@ class Pipeline final : public Tokenizer {
                 encode_raw(text.substr(part.begin, part.end - part.begin), part.begin == 0, options, ids);
             }
         }
-        if (options.add_special) ids.insert(ids.end(), parts_.surround.after.begin(), parts_.surround.after.end());
+        if (options.add_special) ids.insert(ids.end(), parts_.special.after.begin(), parts_.special.after.end());
         return ids;
     }
 
@@ -82,6 +82,8 @@ class Pipeline final : public Tokenizer {
         }
         return text;
     }
+
+    const SpecialForm& special_form() const { return parts_.special; }
 
     size_t vocab_size() const override { return std::max(parts_.model->vocab().id_limit(), parts_.added.id_limit()); }
 
@@ -160,6 +162,11 @@ std::shared_ptr<const Tokenizer> make_pipeline(PipelineParts parts) {
 }
 
 }  // namespace tok
+
+SpecialForm special_form(const Tokenizer& tokenizer) {
+    const auto* pipeline = dynamic_cast<const tok::Pipeline*>(&tokenizer);
+    return pipeline != nullptr ? pipeline->special_form() : SpecialForm();
+}
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::create(const registry::TokenizerSource& source) {
     if (const auto* json = std::get_if<registry::TokenizerJson>(&source)) {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/text/tokenizer.hpp"
+#include "runtime/text/special_form.hpp"
 #include "runtime/text/tokenizer/added_tokens.hpp"
 #include "runtime/text/tokenizer/decoder.hpp"
 #include "runtime/text/tokenizer/model.hpp"
@@ -16,11 +16,6 @@
 
 namespace gantry::text::tok {
 
-/// What the post-processor puts before and behind a sequence.
-struct Surround {
-    std::vector<int32_t> before, after;
-};
-
 /// `model` is never null; the other pointers may be.
 struct PipelineParts {
     ModelPtr model;
@@ -28,7 +23,7 @@ struct PipelineParts {
     PreTokenizerPtr pre_tokenizer;
     DecoderPtr decoder;
     AddedTokens added;
-    Surround surround;
+    SpecialForm special;
     std::optional<int32_t> bos, eos;
 };
 
