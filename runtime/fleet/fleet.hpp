@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "runtime/encoder/types.hpp"
 #include "runtime/engine/types.hpp"
 
 namespace gantry::fleet {
@@ -57,6 +58,14 @@ enum class State {
 };
 std::string_view state_name(State state);  ///< "resolving", "placing", ...
 
+/// What is told of a model that encodes texts.
+struct EncoderStatus {
+    uint32_t width = 0;                ///< of a vector, or of a row of scores
+    std::vector<uint32_t> dimensions;  ///< to which vectors may be cut; empty: the publisher does not say
+    std::vector<std::string> labels;   ///< of the scores
+    std::vector<std::string> prompts;  ///< names of those that may go before a text
+};
+
 /// Everything visible about one launched model.
 struct ModelStatus {
     std::string uid;
@@ -69,7 +78,8 @@ struct ModelStatus {
     std::string engine;          ///< plugin id
     std::string plan;            ///< the plugin's own line
     std::string architecture, format, quantization;
-    std::vector<std::string> abilities;  ///< "chat", "generate"
+    std::vector<std::string> abilities;    ///< "chat", "generate", ...; or "embed", "rerank" or "classify"
+    std::optional<EncoderStatus> encoder;  ///< of models that encode
     std::string chat_template;
     std::string tool_parser;    ///< how calls are found in answers; "none": they are not
     std::string reasoning_tag;  ///< what opens reasoning in answers; empty: nothing
@@ -139,6 +149,10 @@ class Fleet {
     /// anything that route() understands.
     virtual boost::asio::awaitable<Result<std::unique_ptr<EventStream>>> generate(std::string uid,
                                                                                   engine::GenerateRequest request) = 0;
+    /// Encodes texts on a ready model: vectors or scores. Destroying the coroutine cancels. Errors as generate(), and
+    /// kInvalidArgument where the model does something else.
+    virtual boost::asio::awaitable<Result<encoder::EncodeResult>> encode(std::string uid,
+                                                                         encoder::EncodeRequest request) = 0;
     /// One call to the runner's own HTTP interface: "/tokenize", "/detokenize", "/template", "/stats".
     virtual boost::asio::awaitable<Result<boost::json::value>> call(std::string uid, std::string path,
                                                                     boost::json::value body) = 0;

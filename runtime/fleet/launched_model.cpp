@@ -65,6 +65,25 @@ std::string last_words(const std::vector<std::string>& lines, size_t count) {
     return out;
 }
 
+std::optional<EncoderStatus> encoder_status(const json::value& ready) {
+    const json::value* told = ready.as_object().if_contains("encoder");
+    if (told == nullptr) {
+        return std::nullopt;
+    }
+    EncoderStatus out;
+    out.width = static_cast<uint32_t>(json_number(*told, "width"));
+    for (const json::value& one : told->at("dimensions").as_array()) {
+        out.dimensions.push_back(one.to_number<uint32_t>());
+    }
+    for (const json::value& one : told->at("labels").as_array()) {
+        out.labels.emplace_back(one.as_string());
+    }
+    for (const json::value& one : told->at("prompts").as_array()) {
+        out.prompts.emplace_back(one.as_string());
+    }
+    return out;
+}
+
 }  // namespace
 
 LaunchedModel::LaunchedModel(asio::any_io_executor executor, std::string uid)
@@ -296,6 +315,7 @@ void LaunchedModel::take_ready(const json::value& ready) {
         for (const json::value& ability : ready.at("abilities").as_array()) {
             s.abilities.emplace_back(ability.as_string());
         }
+        s.encoder = encoder_status(ready);
     });
     log::info("model '{}' is ready: {}", status_.uid, status_.plan);
 }
@@ -387,6 +407,7 @@ asio::awaitable<Error> LaunchedModel::why_gone(int run, Error broken) {
 
 asio::awaitable<Result<std::unique_ptr<EventStream>>> LaunchedModel::generate(engine::GenerateRequest request) {
     GANTRY_CO_CHECK_OK(check_ready());
+    GANTRY_CO_CHECK_OK(check_ability(false, "generate text"));
     const auto self = shared_from_this();
     const int run = run_number_;
     http::Request message;

@@ -57,6 +57,7 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     boost::asio::awaitable<void> wait_stop_request() { return stop_signal_.wait(); }
 
     boost::asio::awaitable<Result<std::unique_ptr<EventStream>>> generate(engine::GenerateRequest request);
+    boost::asio::awaitable<Result<encoder::EncodeResult>> encode(encoder::EncodeRequest request);
     boost::asio::awaitable<Result<boost::json::value>> call(std::string path, boost::json::value body);
     /// See Fleet. The ledger is the caller's.
     boost::asio::awaitable<Status> sleep();
@@ -88,6 +89,8 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     void disconnect();
     boost::asio::awaitable<Result<boost::json::value>> ask(std::string path, boost::json::value body);
     Status check_ready() const;
+    /// That the model does one of these; kInvalidArgument says what it does.
+    Status check_ability(bool encodes, std::string_view wanted) const;
     Error not_ready() const;
 
     boost::asio::any_io_executor executor_;

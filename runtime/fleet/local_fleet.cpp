@@ -308,6 +308,15 @@ class LocalFleet final : public Fleet {
         co_return co_await model->generate(std::move(request));
     }
 
+    asio::awaitable<Result<encoder::EncodeResult>> encode(std::string uid, encoder::EncodeRequest request) override {
+        GANTRY_CO_TRY(const ModelPtr model, find(uid));
+        const bool sleeping = model->status().state == State::kAsleep || model->waking();
+        if (sleeping && launches_[uid].wake_on_request) {
+            GANTRY_CO_CHECK_OK(co_await wake(uid));
+        }
+        co_return co_await model->encode(std::move(request));
+    }
+
     asio::awaitable<Result<json::value>> call(std::string uid, std::string path, json::value body) override {
         GANTRY_CO_TRY(const ModelPtr model, find(uid));
         co_return co_await model->call(std::move(path), std::move(body));

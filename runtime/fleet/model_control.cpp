@@ -1,9 +1,10 @@
-// What is asked of a launched model besides answers: sleep, wake, adapters, the end of its work.
+// What is asked of a launched model besides generating: encoding, sleep, wake, adapters, the end of its work.
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "base/http/error_response.hpp"
 #include "runtime/fleet/launched_model.hpp"
 #include "runtime/plugins/json.hpp"
 
@@ -18,6 +19,43 @@ namespace {
 constexpr std::chrono::milliseconds kDrainPoll{50};
 
 }  // namespace
+
+Status LaunchedModel::check_ability(bool encodes, std::string_view wanted) const {
+    if (encodes == status_.encoder.has_value()) {
+        return ok();
+    }
+    std::string can;
+    for (const std::string& ability : status_.abilities) {
+        can += (can.empty() ? "" : ", ") + ability;
+    }
+    return Error{Code::kInvalidArgument,
+                 "model '" + status_.uid + "' cannot " + std::string(wanted) + "; what it does is: " + can,
+                 "launch another model for that, or use the route for what this one does"};
+}
+
+asio::awaitable<Result<encoder::EncodeResult>> LaunchedModel::encode(encoder::EncodeRequest request) {
+    GANTRY_CO_CHECK_OK(check_ready());
+    GANTRY_CO_CHECK_OK(check_ability(true, "make embeddings or scores"));
+    const auto self = shared_from_this();
+    const int run = run_number_;
+    http::Request message;
+    message.method = "POST";
+    message.path = message.target = "/encode";
+    message.headers.set("Content-Type", "application/json");
+    if (!request.traceparent.empty()) {
+        message.headers.set("traceparent", request.traceparent);
+    }
+    message.body = encoder::to_json(request);
+    http::Client client = *client_;
+    auto response = co_await client.request(std::move(message));
+    if (!response) {
+        co_return co_await why_gone(run, response.error());
+    }
+    if (response->status != 200) {
+        co_return http::error_from_response(response->status, response->body);
+    }
+    co_return encoder::encode_result_from_wire(response->body);
+}
 
 asio::awaitable<Status> LaunchedModel::sleep() {
     if (status_.state == State::kAsleep) {

@@ -72,6 +72,50 @@ Status warm_up(engine::CausalModel& model) {
     return ok();
 }
 
+/// What only language models have is refused by name, not passed over.
+Status take_encoder(const RunnerSpec& spec, std::unique_ptr<encoder::EncoderModel> model, LoadedModel& out) {
+    const char* wrong = !spec.adapters.empty()           ? "adapters"
+                        : !spec.draft_model_path.empty() ? "a draft model"
+                                                         : nullptr;
+    if (wrong != nullptr) {
+        return Error{Code::kInvalidArgument, std::string("the model encodes texts; it takes no ") + wrong};
+    }
+    out.texts =
+        std::make_shared<const TextEncoder>(out.tokenizer, guess_encoder_info(model->limits()), model->limits());
+    out.encoder = std::move(model);
+    return ok();
+}
+
+json::object memory_json(const plugins::MemoryPlan& memory) {
+    return {{"weights", memory.weights}, {"mapped", memory.mapped},   {"kv", memory.kv},
+            {"scratch", memory.scratch}, {"process", memory.process}, {"total", memory.total()}};
+}
+
+json::object describe_encoder(const TextEncoder& texts, const encoder::EncoderLimits& limits) {
+    const registry::EncoderInfo& info = texts.info();
+    json::array prompts;
+    for (const auto& [name, prompt] : info.prompts) {
+        prompts.emplace_back(name);
+    }
+    return {{"width", texts.width()},
+            {"max_tokens", texts.max_tokens()},
+            {"max_step_tokens", limits.max_step_tokens},
+            {"dimensions", json::array(info.dimensions.begin(), info.dimensions.end())},
+            {"labels", json::array(info.labels.begin(), info.labels.end())},
+            {"prompts", std::move(prompts)}};
+}
+
+std::string_view ability_of(registry::EncoderInfo::Task task) {
+    switch (task) {
+        case registry::EncoderInfo::Task::kEmbed:
+            return "embed";
+        case registry::EncoderInfo::Task::kRerank:
+            return "rerank";
+        default:
+            return "classify";
+    }
+}
+
 }  // namespace
 
 Result<plugins::PluginFile> find_plugin(const RunnerSpec& spec) {
@@ -125,7 +169,12 @@ Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, con
         status.progress(stage.empty() ? "map" : stage, done, total);
         return !cancelled;
     };
-    GANTRY_TRY(out.model, out.backend->load_causal(out.manifest, load, progress, out.plan));
+    GANTRY_TRY(plugins::AnyModel loaded, out.backend->load_any(out.manifest, load, progress, out.plan));
+    if (loaded.encoder != nullptr) {
+        GANTRY_CHECK_OK(take_encoder(spec, std::move(loaded.encoder), out));
+        return out;
+    }
+    out.model = std::move(loaded.causal);
     for (const auto& [name, path] : spec.adapters) {
         status.progress("adapters", out.adapters.size(), spec.adapters.size());
         auto load = open_adapter(path);
@@ -180,6 +229,23 @@ engine::EngineOptions engine_options(const LoadedModel& loaded, const RunnerSpec
 
 json::object describe_ready(const LoadedModel& loaded) {
     const registry::ModelManifest& manifest = *loaded.manifest;
+    json::object out{{"name", manifest.name},
+                     {"architecture", manifest.architecture},
+                     {"format", manifest.format},
+                     {"quantization", manifest.quantization},
+                     {"parameter_count", manifest.parameter_count},
+                     {"plan", loaded.plan},
+                     {"memory", memory_json(loaded.memory)}};
+    if (loaded.encoder != nullptr) {
+        const encoder::EncoderLimits& limits = loaded.encoder->limits();
+        out["abilities"] = json::array{ability_of(loaded.texts->info().task)};
+        out["encoder"] = describe_encoder(*loaded.texts, limits);
+        out["limits"] = json::object{{"vocab_size", limits.vocab_size},
+                                     {"max_context", loaded.texts->max_tokens()},
+                                     {"max_step_tokens", limits.max_step_tokens},
+                                     {"max_sequences", limits.max_sequences}};
+        return out;
+    }
     const engine::ModelLimits& limits = loaded.model->limits();
     json::array abilities{"generate"};
     if (!loaded.prompter->chat_error()) {
@@ -192,31 +258,14 @@ json::object describe_ready(const LoadedModel& loaded) {
     if (style.reasoning || style.format == text::find_output_format("harmony")) {
         abilities.emplace_back("reasoning");
     }
-    const plugins::MemoryPlan& memory = loaded.memory;
-    return {{"name", manifest.name},
-            {"architecture", manifest.architecture},
-            {"format", manifest.format},
-            {"quantization", manifest.quantization},
-            {"parameter_count", manifest.parameter_count},
-            {"plan", loaded.plan},
-            {"abilities", std::move(abilities)},
-            {"chat_template", manifest.chat_template},
-            {"tool_parser", style.format != nullptr ? style.format->name : "none"},
-            {"reasoning_tag", style.reasoning.begin},
-            {"limits",
-             {{"vocab_size", limits.vocab_size},
-              {"block_size", limits.block_size},
-              {"block_count", limits.block_count},
-              {"max_context", limits.max_context},
-              {"max_step_tokens", limits.max_step_tokens},
-              {"max_sequences", limits.max_sequences}}},
-            {"memory",
-             {{"weights", memory.weights},
-              {"mapped", memory.mapped},
-              {"kv", memory.kv},
-              {"scratch", memory.scratch},
-              {"process", memory.process},
-              {"total", memory.total()}}}};
+    out["abilities"] = std::move(abilities);
+    out["chat_template"] = manifest.chat_template;
+    out["tool_parser"] = style.format != nullptr ? style.format->name : "none";
+    out["reasoning_tag"] = style.reasoning.begin;
+    out["limits"] = json::object{{"vocab_size", limits.vocab_size},           {"block_size", limits.block_size},
+                                 {"block_count", limits.block_count},         {"max_context", limits.max_context},
+                                 {"max_step_tokens", limits.max_step_tokens}, {"max_sequences", limits.max_sequences}};
+    return out;
 }
 
 }  // namespace gantry::runner

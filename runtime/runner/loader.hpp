@@ -17,6 +17,7 @@
 #include "runtime/runner/prompt.hpp"
 #include "runtime/runner/spec.hpp"
 #include "runtime/runner/status.hpp"
+#include "runtime/runner/text_encoder.hpp"
 
 namespace gantry::runner {
 
@@ -27,11 +28,13 @@ struct LoadedModel {
     std::shared_ptr<const Prompter> prompter;
     std::unique_ptr<plugins::Backend> backend;
     plugins::MemoryPlan memory;
-    std::string plan;               ///< the plugin's own line
-    engine::EngineOptions options;  ///< as the launch wants them
-    std::unique_ptr<engine::CausalModel> model;
-    std::shared_ptr<engine::Drafter> drafter;  ///< over the draft model, where there is one
-    std::map<std::string, uint32_t> adapters;  ///< of the model, by name
+    std::string plan;                                ///< the plugin's own line
+    engine::EngineOptions options;                   ///< as the launch wants them
+    std::unique_ptr<engine::CausalModel> model;      ///< null where `encoder` is set
+    std::unique_ptr<encoder::EncoderModel> encoder;  ///< of models that give vectors or scores
+    std::shared_ptr<const TextEncoder> texts;        ///< beside `encoder`
+    std::shared_ptr<engine::Drafter> drafter;        ///< over the draft model, where there is one
+    std::map<std::string, uint32_t> adapters;        ///< of the model, by name
 };
 
 /// Manifest, tokenizer, template, plugin, memory plan, weights, one step to warm up; tells its progress. Setting

@@ -158,19 +158,43 @@ class Runner {
         }
         LoadedModel& loaded = *result;
         const auto ready = describe_ready(loaded);
-        engine::EngineOptions options = engine_options(loaded, spec_);
-        options.after_turn = service_->flush();
-        auto model = guard_model(std::move(loaded.model), [this](Error error) {
+        if (loaded.encoder != nullptr) {
+            serve_encoder(loaded);
+        } else {
+            serve_generator(loaded);
+        }
+        loading_ = false;
+        status_.ready(ready);
+        answer_wakers(ok());
+    }
+
+    std::function<void(Error)> on_broken() {
+        return [this](Error error) {
             asio::post(io_, [this, error = std::move(error)] {
                 status_.error(error.in("the model became unusable"));
                 stop(kModelBroken);
             });
-        });
+        };
+    }
+
+    void serve_generator(LoadedModel& loaded) {
+        engine::EngineOptions options = engine_options(loaded, spec_);
+        options.after_turn = service_->flush();
+        auto model = guard_model(std::move(loaded.model), on_broken());
         service_->set_ready(std::make_shared<engine::Engine>(std::move(model), loaded.tokenizer, options),
                             loaded.prompter, std::move(loaded.backend));
-        loading_ = false;
-        status_.ready(ready);
-        answer_wakers(ok());
+    }
+
+    void serve_encoder(LoadedModel& loaded) {
+        encoder::EncoderOptions options;
+        options.queue_limit = loaded.options.queue_limit;
+        options.priority_ageing = loaded.options.priority_ageing;
+        options.share_weights = loaded.options.share_weights;
+        options.on_broken = on_broken();
+        auto engine = std::make_shared<encoder::EncoderEngine>(std::move(loaded.encoder), std::move(options));
+        service_->set_encoder(
+            std::make_shared<EncodeService>(io_.get_executor(), std::move(engine), std::move(loaded.texts)),
+            loaded.prompter, std::move(loaded.backend));
     }
 
     /// Ends what runs, gives the answers a moment to leave, and leaves run().

@@ -5,8 +5,11 @@
 ///     POST /generate, /chat   a GenerateRequest as JSON; the answer is NDJSON, one event a line. Closing the
 ///     connection
 ///                             cancels. Errors before the first event have a status and the error body.
+///     POST /encode            an EncodeRequest as JSON; the answer is application/x-gantry-rows: a line of JSON, then
+///                             float32 (runtime/encoder/types.hpp). Models that encode have this instead of /generate
+///                             and /chat.
 ///     POST /tokenize          {"text", "add_special"?, "parse_special"?} -> {"ids", "tokens"}
-///     POST /detokenize        {"ids", "skip_special"?} -> {"text"}
+///     POST /detokenize        {"ids", "skip_special"?} -> {"text", "tokens"}
 ///     POST /template          {"messages", "tools"?, "add_generation_prompt"?, "template"?, "now"?, variables...}
 ///                             -> {"prompt"}; `template` is used instead of the model's own
 ///     GET  /health            200 {"status": "ok"}, 503 {"status": "loading"}

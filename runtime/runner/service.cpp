@@ -70,9 +70,24 @@ void Service::set_ready(std::shared_ptr<engine::Engine> engine, std::shared_ptr<
     asleep_ = false;
 }
 
+void Service::set_encoder(std::shared_ptr<EncodeService> encoder, std::shared_ptr<const Prompter> prompter,
+                          std::shared_ptr<plugins::Backend> backend) {
+    encoder_ = std::move(encoder);
+    prompter_ = std::move(prompter);
+    backend_ = std::move(backend);
+    asleep_ = false;
+}
+
+void Service::close_encoder() {
+    if (encoder_ != nullptr) {
+        std::exchange(encoder_, nullptr)->close();
+    }
+}
+
 void Service::shut_down() {
     stopping_ = true;
     engine_.reset();
+    close_encoder();
     // Behind the last events, which the engine has put on their way just now.
     asio::post(executor_, [self = shared_from_this()] {
         for (const auto& [name, channel] : self->channels_) {
@@ -81,8 +96,17 @@ void Service::shut_down() {
     });
 }
 
+Status Service::check_generates() const {
+    GANTRY_CHECK_OK(check_ready());
+    if (engine_ == nullptr) {
+        return Error{Code::kInvalidArgument,
+                     "model '" + uid_ + "' encodes texts; it generates none, and has no adapters and no chats"};
+    }
+    return ok();
+}
+
 Status Service::check_ready() const {
-    if (engine_ != nullptr) {
+    if (ready()) {
         return ok();
     }
     return Error{Code::kUnavailable, "model '" + uid_ +
@@ -94,6 +118,21 @@ Status Service::check_ready() const {
 asio::awaitable<void> Service::handle(http::Request request, http::Responder& responder) {
     if (request.path == "/generate" || request.path == "/chat") {
         if (const auto status = co_await generate(request, responder); !status && !responder.started()) {
+            (void)co_await responder.send(http::error_response(status.error()));
+        }
+        co_return;
+    }
+    if (request.path == "/encode") {
+        Status status = check_ready();
+        if (status && encoder_ == nullptr) {
+            status = Error{Code::kInvalidArgument,
+                           "model '" + uid_ + "' generates text; it makes no embeddings and no scores"};
+        }
+        if (status) {
+            const std::shared_ptr<EncodeService> encoder = encoder_;
+            status = co_await encoder->encode(request, responder, long_prompts_);
+        }
+        if (!status && !responder.started()) {
             (void)co_await responder.send(http::error_response(status.error()));
         }
         co_return;
@@ -146,16 +185,15 @@ std::shared_ptr<Generation> Service::generation_for(const http::Request& request
 
 http::Response Service::answer(const http::Request& request) {
     if (request.path == "/health") {
-        const bool ready = engine_ != nullptr;
-        const char* status = ready ? "ok" : stopping_ ? "stopping" : asleep_ ? "asleep" : "loading";
-        return json_response(json::object{{"status", status}, {"uid", uid_}}, ready ? 200 : 503);
+        const char* status = ready() ? "ok" : stopping_ ? "stopping" : asleep_ ? "asleep" : "loading";
+        return json_response(json::object{{"status", status}, {"uid", uid_}}, ready() ? 200 : 503);
     }
     const auto result = call(request);
     return result ? json_response(*result) : http::error_response(result.error());
 }
 
 asio::awaitable<Status> Service::generate(const http::Request& request, http::Responder& responder) {
-    GANTRY_CO_CHECK_OK(check_ready());
+    GANTRY_CO_CHECK_OK(check_generates());
     boost::system::error_code ec;
     const json::value body = json::parse(request.body, ec);
     if (ec) {
@@ -207,10 +245,10 @@ Result<json::object> Service::call(const http::Request& request) {
     }
     const bool known = request.path == "/tokenize" || request.path == "/detokenize" || request.path == "/template";
     if (!known) {
-        return Error{
-            Code::kNotFound, "a runner has no " + request.path,
-            "it has /generate, /chat, /tokenize, /detokenize, /template, /adapters, /abort, /sleep, /wake, /health "
-            "and /stats"};
+        return Error{Code::kNotFound, "a runner has no " + request.path,
+                     "it has /generate, /chat, /encode, /tokenize, /detokenize, /template, /adapters, /abort, /sleep, "
+                     "/wake, /health "
+                     "and /stats"};
     }
     GANTRY_TRY(const json::object body, json_body(request));
     if (request.path == "/tokenize") {
@@ -255,7 +293,11 @@ Result<json::object> Service::detokenize(const json::object& body) const {
         }
     }
     const bool skip_special = plugins::json_bool(json::value(body), "skip_special", true);
-    return json::object{{"text", prompter_->tokenizer().decode(ids, skip_special)}};
+    json::array tokens;
+    for (const int32_t id : ids) {
+        tokens.emplace_back(prompter_->tokenizer().id_to_token(id));
+    }
+    return json::object{{"text", prompter_->tokenizer().decode(ids, skip_special)}, {"tokens", std::move(tokens)}};
 }
 
 json::object Service::stats() const {
@@ -263,7 +305,7 @@ json::object Service::stats() const {
     for (const auto& [name, value] : backend_->metrics()) {
         metrics[name] = value;
     }
-    json::object out = stats_json(engine_->stats(), engine_->meter());
+    json::object out = encoder_ != nullptr ? encoder_->stats() : stats_json(engine_->stats(), engine_->meter());
     out["plugin"] = std::move(metrics);
     return out;
 }

@@ -16,6 +16,7 @@
 #include "base/http/server.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/plugins/plugin.hpp"
+#include "runtime/runner/encode_service.hpp"
 #include "runtime/runner/generation.hpp"
 #include "runtime/runner/prompt.hpp"
 
@@ -38,6 +39,9 @@ class Service : public std::enable_shared_from_this<Service> {
     /// From now on requests are served; before, they get 503.
     void set_ready(std::shared_ptr<engine::Engine> engine, std::shared_ptr<const Prompter> prompter,
                    std::shared_ptr<plugins::Backend> backend);
+    /// The same for a model that encodes.
+    void set_encoder(std::shared_ptr<EncodeService> encoder, std::shared_ptr<const Prompter> prompter,
+                     std::shared_ptr<plugins::Backend> backend);
     /// Refuses what comes, ends what runs with kUnavailable, and frees the model.
     void shut_down();
 
@@ -74,6 +78,10 @@ class Service : public std::enable_shared_from_this<Service> {
     Result<boost::json::object> detokenize(const boost::json::object& body) const;
     boost::json::object stats() const;
     Status check_ready() const;
+    /// check_ready(), and that the model generates.
+    Status check_generates() const;
+    void close_encoder();
+    bool ready() const { return engine_ != nullptr || encoder_ != nullptr; }
 
     boost::asio::any_io_executor executor_;
     std::string uid_;
@@ -89,6 +97,7 @@ class Service : public std::enable_shared_from_this<Service> {
     std::shared_ptr<const Prompter> prompter_;
     std::shared_ptr<plugins::Backend> backend_;
     std::shared_ptr<engine::Engine> engine_;
+    std::shared_ptr<EncodeService> encoder_;  ///< instead of engine_
 };
 
 }  // namespace gantry::runner

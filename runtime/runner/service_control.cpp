@@ -64,6 +64,7 @@ asio::awaitable<Result<json::object>> Service::control(const http::Request& requ
     if (request.path == "/sleep") {
         co_return sleep();
     }
+    GANTRY_CO_CHECK_OK(check_generates());
     GANTRY_CO_TRY(const json::object body, json_body(request));
     if (request.path == "/adapters/load") {
         co_return co_await load_adapter(body);
@@ -132,6 +133,7 @@ Result<json::object> Service::abort(const json::object& body) {
 Result<json::object> Service::sleep() {
     asleep_ = true;
     engine_.reset();
+    close_encoder();
     backend_.reset();
     on_sleep_();
     log::info("the model sleeps");

@@ -20,12 +20,13 @@ json::object family(std::string_view name, std::string_view suffix, std::string_
     return {{"name", "gantry_engine_" + std::string(name) + std::string(suffix)}, {"type", type}, {"help", help}};
 }
 
-}  // namespace
-
-json::object stats_json(const engine::EngineStats& stats, const engine::EngineMeter& meter) {
+/// Engines differ in what they count, not in the form.
+template <class Stats, class Meter, class StatFields, class HistogramFields>
+json::object render(const Stats& stats, const Meter& meter, const StatFields& stat_fields,
+                    const HistogramFields& histogram_fields) {
     json::object out;
     json::array metrics;
-    for (const engine::StatField& field : engine::stat_fields()) {
+    for (const auto& field : stat_fields) {
         const json::value value = number(field.read(stats));
         json::object one =
             family(field.name, field.counter ? "_total" : "", field.counter ? "counter" : "gauge", field.help);
@@ -33,7 +34,7 @@ json::object stats_json(const engine::EngineStats& stats, const engine::EngineMe
         metrics.emplace_back(std::move(one));
         out[field.name] = value;
     }
-    for (const engine::HistogramField& field : engine::histogram_fields()) {
+    for (const auto& field : histogram_fields) {
         const metrics::Histogram& histogram = meter.*field.member;
         json::object one = family(field.name, "", "histogram", field.help);
         json::array counts;
@@ -47,6 +48,16 @@ json::object stats_json(const engine::EngineStats& stats, const engine::EngineMe
     }
     out["metrics"] = std::move(metrics);
     return out;
+}
+
+}  // namespace
+
+json::object stats_json(const engine::EngineStats& stats, const engine::EngineMeter& meter) {
+    return render(stats, meter, engine::stat_fields(), engine::histogram_fields());
+}
+
+json::object stats_json(const encoder::EncoderStats& stats, const encoder::EncoderMeter& meter) {
+    return render(stats, meter, encoder::stat_fields(), encoder::histogram_fields());
 }
 
 }  // namespace gantry::runner

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "runtime/encoder/meter.hpp"
 #include "runtime/engine/meter.hpp"
 
 namespace gantry::runner {
@@ -12,5 +13,7 @@ namespace gantry::runner {
 /// who shows them need not know them: {"name", "type", "help", "value"}; a histogram has "bounds", "counts" (each
 /// bucket alone, one more than bounds) and "sum".
 boost::json::object stats_json(const engine::EngineStats& stats, const engine::EngineMeter& meter);
+/// The same of an encoder's engine.
+boost::json::object stats_json(const encoder::EncoderStats& stats, const encoder::EncoderMeter& meter);
 
 }  // namespace gantry::runner

@@ -213,6 +213,29 @@ class FakeFleet : public fleet::Fleet {
         stream->set_together(together);
         co_return stream;
     }
+    /// Vectors: the input's number, its length, 1. Scores: the length of the pair's second text / 10.
+    asio::awaitable<Result<encoder::EncodeResult>> encode(std::string uid, encoder::EncodeRequest request) override {
+        const auto model = describe(uid);
+        if (!model) {
+            co_return model.error();
+        }
+        if (encode_error) {
+            co_return *encode_error;
+        }
+        encoder::EncodeResult out;
+        const bool embeds = request.task == encoder::Task::kEmbed;
+        out.width = embeds ? request.dimensions.value_or(3) : request.task == encoder::Task::kScore ? 1 : 2;
+        for (size_t i = 0; i < request.inputs.size(); ++i) {
+            const auto* text = std::get_if<std::string>(&request.inputs[i]);
+            const auto* pair = std::get_if<encoder::TextPair>(&request.inputs[i]);
+            const auto length = static_cast<float>(text != nullptr ? text->size() : pair ? pair->second.size() : 1);
+            const std::vector<float> row = {embeds ? static_cast<float>(i) : length / 10, length, 1};
+            out.values.insert(out.values.end(), row.begin(), row.begin() + static_cast<std::ptrdiff_t>(out.width));
+            out.prompt_tokens.push_back(2);
+        }
+        encodes.push_back(std::move(request));
+        co_return out;
+    }
     asio::awaitable<Result<bj::value>> call(std::string uid, std::string path, bj::value body) override {
         const auto model = describe(uid);
         if (!model) {
@@ -234,6 +257,8 @@ class FakeFleet : public fleet::Fleet {
     std::deque<fleet::ModelStatus> models;
     std::vector<fleet::LaunchRequest> launches;
     std::vector<engine::GenerateRequest> requests;
+    std::vector<encoder::EncodeRequest> encodes;
+    std::optional<Error> encode_error;
     std::deque<Script> scripts;
     std::optional<bj::value> stats;  ///< what models answer to /stats
     std::optional<Error> launch_error, wait_error, generate_error;
