@@ -2,6 +2,8 @@
 
 namespace gantry::dialects {
 
-std::vector<api::RouteTable> all_routes() { return {openai_routes(), xinference_routes(), gantry_routes()}; }
+std::vector<api::RouteTable> all_routes() {
+    return {openai_routes(), encode_routes(), xinference_routes(), gantry_routes()};
+}
 
 }  // namespace gantry::dialects

@@ -10,6 +10,8 @@ namespace gantry::dialects {
 
 /// /v1/chat/completions, /v1/completions.
 api::RouteTable openai_routes();
+/// Embeddings, rerank, score, classify and tokenize in the forms of OpenAI, Xinference, Jina, Cohere and vLLM.
+api::RouteTable encode_routes();
 /// Launching, listing and stopping in Xinference's forms; its lists carry OpenAI's fields too.
 api::RouteTable xinference_routes();
 /// /gantry/v1/...: what no other dialect has words for.

@@ -94,7 +94,7 @@ TEST_F(XinferenceTest, BadLaunchesAreRefusedByName) {
     };
     for (const Row& row : {
              Row{R"("model_name":null)", "model_name"},
-             Row{R"("model_type":"embedding")", "model_type"},
+             Row{R"("model_type":"image")", "model_type"},
              Row{R"("model_type":"llm")", "model_type"},
              Row{R"("replica":true)", "replica"},
              Row{R"("replica":1.5)", "replica"},

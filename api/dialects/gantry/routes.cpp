@@ -77,6 +77,13 @@ asio::awaitable<Outcome> model(Services& services, Exchange& exchange) {
     out["chat_template"] = found->chat_template;
     out["tool_parser"] = found->tool_parser;
     out["reasoning_tag"] = found->reasoning_tag;
+    if (found->encoder) {
+        const fleet::EncoderStatus& encoder = *found->encoder;
+        out["encoder"] = bj::object{{"width", encoder.width},
+                                    {"dimensions", bj::array(encoder.dimensions.begin(), encoder.dimensions.end())},
+                                    {"labels", strings(encoder.labels)},
+                                    {"prompts", strings(encoder.prompts)}};
+    }
     co_return api::json_response(std::move(out));
 }
 

@@ -52,7 +52,45 @@ bj::value size_in_billions(uint64_t parameters) {
     return bj::value(text);
 }
 
+namespace {
+
+/// Models that encode texts have fewer words; "classify" is no type of Xinference's.
+bj::object describe_encoder(const ModelStatus& model, const std::string& address) {
+    const std::string ability = model.abilities.empty() ? std::string() : model.abilities.front();
+    bj::object out{{"id", model.uid},
+                   {"object", "model"},
+                   {"created", model.created},
+                   {"owned_by", "gantry"},
+                   {"model_type", ability == "embed" ? "embedding" : ability},
+                   {"address", address},
+                   {"accelerators", bj::array()},
+                   {"model_name", model.model_name},
+                   {"model_ability", strings(model.abilities)},
+                   {"language", bj::array()},
+                   {"model_format", upstream_format(model.format)},
+                   {"model_hub", nullptr},
+                   {"model_revision", nullptr},
+                   {"quantization", model.quantization},
+                   {"max_tokens", model.context_length},
+                   {"model_engine", model.engine},
+                   {"replica", 1}};
+    if (ability == "embed") {
+        out["dimensions"] = model.encoder->width;
+        out["matryoshka_dimensions"] = bj::array(model.encoder->dimensions.begin(), model.encoder->dimensions.end());
+        out["prompts"] = strings(model.encoder->prompts);
+    } else {
+        out["type"] = "normal";
+        out["labels"] = strings(model.encoder->labels);
+    }
+    return out;
+}
+
+}  // namespace
+
 bj::object describe(const ModelStatus& model, const std::string& address) {
+    if (model.encoder) {
+        return describe_encoder(model, address);
+    }
     const bool strict = model.chat_template.find("System message must be at the beginning") != std::string::npos;
     return bj::object{{"id", model.uid},
                       {"object", "model"},

@@ -208,8 +208,12 @@ api::ApiResult<Launch> decode_launch(const bj::object& body) {
         reader.fail("model_name", "is missing; please specify the `model_name` field",
                     "a name from the catalog, or the path of a model's file or folder");
     }
-    if (const auto type = reader.string("model_type"); type && *type != "LLM") {
-        reader.fail("model_type", fmt::format("this version runs models of type \"LLM\" only, not \"{}\"", *type));
+    // What a model does is found in its files; the type only has to be one of those that are served.
+    if (const auto type = reader.string("model_type");
+        type && *type != "LLM" && *type != "embedding" && *type != "rerank") {
+        reader.fail("model_type", fmt::format("this version runs models of the types \"LLM\", \"embedding\" and "
+                                              "\"rerank\", not \"{}\"",
+                                              *type));
     }
     request.uid = reader.string("model_uid").value_or("");
     read_engine(reader, launch);
