@@ -40,6 +40,8 @@ Act act_of(Activation act) {
             return Act::kRelu;
         case Activation::kReluSquared:
             return Act::kReluSquared;
+        case Activation::kTanh:
+            return Act::kTanh;
     }
     return Act::kSilu;
 }
@@ -56,7 +58,8 @@ CpuDevice::CpuDevice(const Kernels& kernels, const CpuFeatures& features, const 
       prefill_(options.prefill),
       pool_(options.threads, options.pinned_cpus),
       products_(kernels, features, pool_, options.precision, options.prefill),
-      attention_(kernels, pool_) {}
+      attention_(kernels, pool_),
+      self_attention_(kernels, pool_) {}
 
 /// Calls f(begin, end) for ranges of rows, on several threads where there is enough to do.
 template <class F>
@@ -105,6 +108,11 @@ std::unique_ptr<transformer::KvCache> CpuDevice::create_kv(const transformer::Kv
 uint64_t CpuDevice::scratch_bytes(const transformer::ScratchSpec& s) const {
     const uint64_t rotations = uint64_t{s.max_tokens} * s.rotated_pairs * 2 * sizeof(float);
     return rotations + Products::scratch_bytes(s) + Attention::scratch_bytes(s);
+}
+
+uint64_t CpuDevice::encoder_scratch_bytes(const transformer::ScratchSpec& s) const {
+    const uint64_t rotations = uint64_t{s.max_tokens} * s.rotated_pairs * 2 * sizeof(float);
+    return rotations + Products::scratch_bytes(s) + SelfAttention::scratch_bytes(s);
 }
 
 void CpuDevice::embed(const transformer::Weight& table, std::span<const int32_t> ids, Mat out) {
@@ -199,6 +207,20 @@ void CpuDevice::store_kv(transformer::KvCache& kv, uint32_t layer, Mat k, Mat v,
         }
     };
     for_rows(heads, slots.size() * (cache.spec().head_dim + cache.spec().v_head_dim), store_heads);
+}
+
+void CpuDevice::self_attention(const transformer::SelfAttentionParams& params, std::span<const uint32_t> begin, Mat q,
+                               Mat k, Mat v, Mat out) {
+    self_attention_.run(params, begin, q, k, v, out);
+}
+
+void CpuDevice::mean_rows(Mat x, std::span<const uint32_t> begin, Mat out) {
+    for (uint32_t s = 0; s < out.rows; ++s) {
+        float* to = row_of(out, s);
+        std::fill_n(to, out.cols, 0.0F);
+        for (uint32_t r = begin[s]; r < begin[s + 1]; ++r) kernels_.add(to, row_of(x, r), x.cols);
+        kernels_.scale(to, 1.0F / static_cast<float>(begin[s + 1] - begin[s]), out.cols);
+    }
 }
 
 void CpuDevice::gated(Activation act, Mat gate, Mat up, Mat out) {

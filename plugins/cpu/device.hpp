@@ -11,6 +11,7 @@
 #include "plugins/cpu/attention.hpp"
 #include "plugins/cpu/dispatch.hpp"
 #include "plugins/cpu/products.hpp"
+#include "plugins/cpu/self_attention.hpp"
 #include "plugins/cpu/thread_pool.hpp"
 #include "plugins/cpu/weights.hpp"
 
@@ -44,6 +45,7 @@ class CpuDevice final : public transformer::Device {
     std::unique_ptr<transformer::KvCache> create_kv(const transformer::KvSpec& spec) override;
 
     uint64_t scratch_bytes(const transformer::ScratchSpec& spec) const override;
+    uint64_t encoder_scratch_bytes(const transformer::ScratchSpec& spec) const override;
 
     void begin_step(const transformer::Step& step) override { deterministic_ = step.deterministic; }
     bool can_be_deterministic() const override { return true; }
@@ -64,6 +66,9 @@ class CpuDevice final : public transformer::Device {
                   std::span<const uint32_t> slots) override;
     void attention(transformer::KvCache& kv, const transformer::AttentionParams& params, const transformer::Step& step,
                    transformer::Mat q, transformer::Mat out) override;
+    void self_attention(const transformer::SelfAttentionParams& params, std::span<const uint32_t> begin,
+                        transformer::Mat q, transformer::Mat k, transformer::Mat v, transformer::Mat out) override;
+    void mean_rows(transformer::Mat x, std::span<const uint32_t> begin, transformer::Mat out) override;
     void gated(transformer::Activation act, transformer::Mat gate, transformer::Mat up, transformer::Mat out) override;
     void activate(transformer::Activation act, transformer::Mat x) override;
     void add(transformer::Mat x, transformer::Mat y) override;
@@ -86,6 +91,7 @@ class CpuDevice final : public transformer::Device {
     ThreadPool pool_;
     Products products_;
     Attention attention_;
+    SelfAttention self_attention_;
     bool deterministic_ = false;  ///< this step
 
     /// cos and sin of the step's positions, [tokens][pairs] each, and what they were made from.

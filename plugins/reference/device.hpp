@@ -99,6 +99,9 @@ class ReferenceDevice final : public transformer::Device {
     void store_kv(transformer::KvCache& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) override;
     void attention(transformer::KvCache& kv, const transformer::AttentionParams& params, const transformer::Step& step,
                    Mat q, Mat out) override;
+    void self_attention(const transformer::SelfAttentionParams& params, std::span<const uint32_t> begin, Mat q, Mat k,
+                        Mat v, Mat out) override;
+    void mean_rows(Mat x, std::span<const uint32_t> begin, Mat out) override;
     void gated(transformer::Activation act, Mat gate, Mat up, Mat out) override;
     void activate(transformer::Activation act, Mat x) override;
     void add(Mat x, Mat y) override;

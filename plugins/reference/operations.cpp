@@ -55,6 +55,8 @@ float apply(Activation act, float x) {
             return std::max(x, 0.0F);
         case Activation::kReluSquared:
             return std::max(x, 0.0F) * std::max(x, 0.0F);
+        case Activation::kTanh:
+            return std::tanh(x);
     }
     return x;
 }
@@ -199,6 +201,49 @@ void ReferenceDevice::attention(KvCache& kv, const AttentionParams& p, const Ste
                 float* to = row_of(out, t) + h * v_dim;
                 for (uint32_t d = 0; d < v_dim; ++d) to[d] = static_cast<float>(sum_[d] / total);
             }
+        }
+    }
+}
+
+void ReferenceDevice::self_attention(const transformer::SelfAttentionParams& p, std::span<const uint32_t> begin, Mat q,
+                                     Mat k, Mat v, Mat out) {
+    sum_.resize(p.head_dim);
+    for (size_t s = 0; s + 1 < begin.size(); ++s) {
+        for (uint32_t t = begin[s]; t < begin[s + 1]; ++t) {
+            const uint32_t first = p.window != 0 && t - begin[s] > p.window ? t - p.window : begin[s];
+            uint32_t end = p.causal ? t + 1 : begin[s + 1];
+            if (p.window != 0) end = std::min(end, t + p.window + 1);
+            scores_.resize(end - first);
+            for (uint32_t h = 0; h < p.heads; ++h) {
+                const uint32_t kv_offset = h / (p.heads / p.kv_heads) * p.head_dim;
+                const float* query = row_of(q, t) + h * p.head_dim;
+                double highest = -HUGE_VAL;
+                for (uint32_t j = first; j < end; ++j) {
+                    scores_[j - first] =
+                        dot(query, row_of(k, j) + kv_offset, p.head_dim) * static_cast<double>(p.scale);
+                    highest = std::max(highest, scores_[j - first]);
+                }
+                double total = 0;
+                std::fill(sum_.begin(), sum_.end(), 0.0);
+                for (uint32_t j = first; j < end; ++j) {
+                    const double weight = std::exp(scores_[j - first] - highest);
+                    total += weight;
+                    const float* value = row_of(v, j) + kv_offset;
+                    for (uint32_t d = 0; d < p.head_dim; ++d) sum_[d] += weight * static_cast<double>(value[d]);
+                }
+                float* to = row_of(out, t) + h * p.head_dim;
+                for (uint32_t d = 0; d < p.head_dim; ++d) to[d] = static_cast<float>(sum_[d] / total);
+            }
+        }
+    }
+}
+
+void ReferenceDevice::mean_rows(Mat x, std::span<const uint32_t> begin, Mat out) {
+    for (uint32_t s = 0; s < out.rows; ++s) {
+        for (uint32_t i = 0; i < x.cols; ++i) {
+            double sum = 0;
+            for (uint32_t r = begin[s]; r < begin[s + 1]; ++r) sum += static_cast<double>(row_of(x, r)[i]);
+            row_of(out, s)[i] = static_cast<float>(sum / (begin[s + 1] - begin[s]));
         }
     }
 }

@@ -115,7 +115,7 @@ struct ExpandFns {
     void (*values)(const uint8_t* q, float scale, uint32_t n, float* out);
 };
 
-enum class Act : uint8_t { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared };
+enum class Act : uint8_t { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared, kTanh };
 
 struct Kernels {
     Isa isa;

@@ -7,6 +7,7 @@
 #include <gantry/cpp/backend.hpp>
 #include <gantry/transformer/checks.hpp>
 #include <gantry/transformer/options.hpp>
+#include "encoder_model.hpp"
 #include "model.hpp"
 
 namespace gantry::transformer {
@@ -16,7 +17,14 @@ using sdk::Error;
 
 std::string mebibytes(uint64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
 
-/// What assess and load both find out before any weight is read.
+/// What assess and load of an encoder both find out before any weight is read.
+struct PreparedEncoder {
+    EncoderParts parts;
+    std::vector<PlannedTensor> tensors;
+    gantry_assessment_t needs{};
+};
+
+/// The same of a decoder.
 struct Prepared {
     ModelConfig config;
     LoadPlan plan;
@@ -38,18 +46,20 @@ class TransformerBackend final : public sdk::Backend {
 
     gantry_assessment_t assess(const gantry_manifest_t* manifest, const gantry_load_spec_t& spec) override {
         // One thread: nothing is computed, so no pool need start.
+        if (is_encoder(sdk::Manifest(manifest))) return prepare_encoder(sdk::Manifest(manifest), spec, true).needs;
         return prepare(sdk::Manifest(manifest), spec, true).needs;
     }
 
     std::unique_ptr<sdk::Model> load(const gantry_manifest_t* abi, const gantry_load_spec_t& spec,
                                      const gantry_progress_t& progress) override {
         const sdk::Manifest manifest(abi);
+        if (is_encoder(manifest)) return load_encoder(manifest, spec, progress);
         Prepared p = prepare(manifest, spec, false);
         if (p.plan.block_count == 0) {
             p.plan.block_count = (p.plan.max_context + p.plan.block_size - 1) / p.plan.block_size;
         }
         p.kv.block_count = p.plan.block_count;
-        check_memory(p);
+        check_memory(p.plan, p.needs);
         ModelParts parts{std::string(id()) + " " + std::string(version()), std::move(p.config), std::move(p.plan),
                          std::move(p.device), p.kv};
         auto model = std::make_unique<TransformerModel>(std::move(parts), manifest, p.tensors, progress);
@@ -72,11 +82,7 @@ class TransformerBackend final : public sdk::Backend {
         p.kv = {p.config.layer_count, p.config.kv_head_count, p.config.head_dim, p.config.head_dim,
                 p.plan.block_size,    p.plan.block_count,     p.plan.kv_type};
         p.needs.score = provider_->score();
-        for (const PlannedTensor& t : p.tensors) {
-            const uint64_t bytes = p.device->weight_bytes(t.view, t.use);
-            p.needs.weights_bytes += bytes;
-            if (bytes == 0) p.needs.mapped_bytes += t.view.nbytes;
-        }
+        add_weights(p.tensors, *p.device, p.needs);
         p.needs.kv_bytes_per_block = p.device->kv_bytes_per_block(p.kv);
         p.needs.scratch_bytes =
             Activations::floats(p.config, p.plan.max_step_tokens, p.plan.max_logit_rows) * sizeof(float) +
@@ -86,19 +92,50 @@ class TransformerBackend final : public sdk::Backend {
         return p;
     }
 
+    PreparedEncoder prepare_encoder(const sdk::Manifest& manifest, const gantry_load_spec_t& spec, bool assess_only) {
+        PreparedEncoder p;
+        LoadPlan& plan = p.parts.plan;
+        plan = read_options(spec, *provider_, host_.thread_budget());
+        p.parts.config = read_encoder_config(manifest);
+        complete_encoder_plan(plan, spec, p.parts.config.base);
+        p.parts.device = provider_->create(plan.device, assess_only ? 1 : plan.threads, plan.provider_options);
+        p.tensors = plan_encoder_tensors(manifest, p.parts.config, *p.parts.device);
+        p.needs.score = provider_->score();
+        add_weights(p.tensors, *p.parts.device, p.needs);
+        p.needs.scratch_bytes = encoder_scratch_bytes(p.parts.config, plan, *p.parts.device);
+        p.needs.max_context = plan.max_context;
+        return p;
+    }
+
+    std::unique_ptr<sdk::Model> load_encoder(const sdk::Manifest& manifest, const gantry_load_spec_t& spec,
+                                             const gantry_progress_t& progress) {
+        PreparedEncoder p = prepare_encoder(manifest, spec, false);
+        check_memory(p.parts.plan, p.needs);
+        auto model = std::make_unique<EncoderModel>(std::move(p.parts), manifest, p.tensors, progress);
+        host_.log(GANTRY_LOG_INFO, model->plan_line());
+        return model;
+    }
+
+    static void add_weights(std::span<const PlannedTensor> tensors, const Device& device, gantry_assessment_t& needs) {
+        for (const PlannedTensor& t : tensors) {
+            const uint64_t bytes = device.weight_bytes(t.view, t.use);
+            needs.weights_bytes += bytes;
+            if (bytes == 0) needs.mapped_bytes += t.view.nbytes;
+        }
+    }
+
     /// Refuses what cannot fit, with the sum, before anything is allocated.
-    void check_memory(const Prepared& p) {
-        const uint64_t kv = p.needs.kv_bytes_per_block * p.plan.block_count;
-        const bool overflow = p.needs.kv_bytes_per_block != 0 && kv / p.needs.kv_bytes_per_block != p.plan.block_count;
-        const uint64_t sum = p.needs.weights_bytes + kv + p.needs.scratch_bytes;
+    void check_memory(const LoadPlan& plan, const gantry_assessment_t& needs) {
+        const uint64_t kv = needs.kv_bytes_per_block * plan.block_count;
+        const bool overflow = needs.kv_bytes_per_block != 0 && kv / needs.kv_bytes_per_block != plan.block_count;
+        const uint64_t sum = needs.weights_bytes + kv + needs.scratch_bytes;
         for (const gantry_device_t& d : provider_->devices()) {
-            if (d.index != p.plan.device || d.memory_total == 0 || (!overflow && sum <= d.memory_total)) continue;
+            if (d.index != plan.device || d.memory_total == 0 || (!overflow && sum <= d.memory_total)) continue;
             throw Error(GANTRY_ERR_OUT_OF_MEMORY,
-                        "the model needs " + mebibytes(p.needs.weights_bytes) + " for weights, " +
-                            std::to_string(p.plan.block_count) + " KV blocks of " +
-                            std::to_string(p.needs.kv_bytes_per_block) + " bytes and " +
-                            mebibytes(p.needs.scratch_bytes) + " of scratch; device " + std::to_string(d.index) +
-                            " has " + mebibytes(d.memory_total),
+                        "the model needs " + mebibytes(needs.weights_bytes) + " for weights, " +
+                            std::to_string(plan.block_count) + " KV blocks of " +
+                            std::to_string(needs.kv_bytes_per_block) + " bytes and " + mebibytes(needs.scratch_bytes) +
+                            " of scratch; device " + std::to_string(d.index) + " has " + mebibytes(d.memory_total),
                         "ask for fewer blocks, a smaller context or a smaller kv_dtype");
         }
     }

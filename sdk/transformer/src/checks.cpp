@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
-#include <set>
 
 #include <gantry/transformer/dequantize.hpp>
+#include "planner.hpp"
 
 namespace gantry::transformer {
 namespace {
@@ -28,77 +27,6 @@ std::string_view use_text(WeightUse use) {
     return "a weight";
 }
 
-class Planner {
-  public:
-    Planner(const sdk::Manifest& manifest, const Device& device) : manifest_(manifest), device_(device) {}
-
-    void need(const std::string& name, std::initializer_list<uint64_t> shape, WeightUse use) {
-        const auto index = manifest_.find_tensor(name);
-        if (!index) {
-            throw Error(
-                GANTRY_ERR_NOT_FOUND, quoted(name) + " is missing",
-                "the file is incomplete, or its architecture is not '" + std::string(manifest_.architecture()) + "'");
-        }
-        PlannedTensor planned{*index, name, use, manifest_.tensor(*index)};
-        check(planned, shape);
-        used_.insert(*index);
-        plan_.push_back(std::move(planned));
-    }
-
-    /// Allows a tensor that is there for nothing.
-    void ignore(const std::string& name) {
-        if (const auto index = manifest_.find_tensor(name)) used_.insert(*index);
-    }
-
-    std::vector<PlannedTensor> finish() {
-        for (uint64_t i = 0; i < manifest_.tensor_count(); ++i) {
-            if (used_.contains(i)) continue;
-            throw Error(GANTRY_ERR_INVALID_ARGUMENT,
-                        quoted(manifest_.tensor_name(i)) + " has no place in the architecture '" +
-                            std::string(manifest_.architecture()) + "'",
-                        "running without it would give wrong answers; the file needs a newer version or another "
-                        "plugin");
-        }
-        return std::move(plan_);
-    }
-
-  private:
-    void check(const PlannedTensor& t, std::initializer_list<uint64_t> shape) const {
-        const auto& v = t.view;
-        const bool same = v.rank == shape.size() && std::equal(shape.begin(), shape.end(), v.shape);
-        if (!same) {
-            gantry_tensor_view_t expected{};
-            expected.rank = static_cast<uint32_t>(shape.size());
-            std::copy(shape.begin(), shape.end(), expected.shape);
-            throw Error(GANTRY_ERR_INVALID_ARGUMENT,
-                        quoted(t.name) + " has the shape " + shape_text(v) + ", " + shape_text(expected) + " expected");
-        }
-        const TypeTraits traits = type_traits(v.dtype);
-        if (!device_.supports(v.dtype, t.use)) {
-            throw Error(GANTRY_ERR_UNIMPLEMENTED, quoted(t.name) + " has the type " + std::string(traits.name) + " (" +
-                                                      std::to_string(v.dtype) + "), which this plugin cannot use for " +
-                                                      std::string(use_text(t.use)));
-        }
-        const uint64_t columns = v.shape[v.rank - 1];
-        const uint64_t bytes = row_bytes(v.dtype, columns) * (v.rank == 2 ? v.shape[0] : 1);
-        if (bytes == 0) {
-            throw Error(GANTRY_ERR_INVALID_ARGUMENT,
-                        quoted(t.name) + ": rows of " + std::to_string(columns) + " elements are no whole number of " +
-                            std::string(traits.name) + " blocks of " + std::to_string(traits.block_elements));
-        }
-        if (bytes != v.nbytes) {
-            throw Error(GANTRY_ERR_INVALID_ARGUMENT, quoted(t.name) + " has " + std::to_string(v.nbytes) + " bytes, " +
-                                                         std::to_string(bytes) + " expected for " + shape_text(v) +
-                                                         " of " + std::string(traits.name));
-        }
-    }
-
-    const sdk::Manifest& manifest_;
-    const Device& device_;
-    std::set<uint64_t> used_;
-    std::vector<PlannedTensor> plan_;
-};
-
 }  // namespace
 
 std::string shape_text(const gantry_tensor_view_t& view) {
@@ -107,6 +35,65 @@ std::string shape_text(const gantry_tensor_view_t& view) {
         text += (i == 0 ? "" : ", ") + std::to_string(view.shape[i]);
     }
     return text + "]";
+}
+
+void Planner::need(const std::string& name, std::initializer_list<uint64_t> shape, WeightUse use) {
+    const auto index = manifest_.find_tensor(name);
+    if (!index) {
+        throw Error(
+            GANTRY_ERR_NOT_FOUND, quoted(name) + " is missing",
+            "the file is incomplete, or its architecture is not '" + std::string(manifest_.architecture()) + "'");
+    }
+    PlannedTensor planned{*index, name, use, manifest_.tensor(*index)};
+    check(planned, shape);
+    used_.insert(*index);
+    plan_.push_back(std::move(planned));
+}
+
+void Planner::ignore(const std::string& name) {
+    if (const auto index = manifest_.find_tensor(name)) used_.insert(*index);
+}
+
+std::vector<PlannedTensor> Planner::finish() {
+    for (uint64_t i = 0; i < manifest_.tensor_count(); ++i) {
+        if (used_.contains(i)) continue;
+        throw Error(GANTRY_ERR_INVALID_ARGUMENT,
+                    quoted(manifest_.tensor_name(i)) + " has no place in the architecture '" +
+                        std::string(manifest_.architecture()) + "'",
+                    "running without it would give wrong answers; the file needs a newer version or another "
+                    "plugin");
+    }
+    return std::move(plan_);
+}
+
+void Planner::check(const PlannedTensor& t, std::initializer_list<uint64_t> shape) const {
+    const auto& v = t.view;
+    const bool same = v.rank == shape.size() && std::equal(shape.begin(), shape.end(), v.shape);
+    if (!same) {
+        gantry_tensor_view_t expected{};
+        expected.rank = static_cast<uint32_t>(shape.size());
+        std::copy(shape.begin(), shape.end(), expected.shape);
+        throw Error(GANTRY_ERR_INVALID_ARGUMENT,
+                    quoted(t.name) + " has the shape " + shape_text(v) + ", " + shape_text(expected) + " expected");
+    }
+    const TypeTraits traits = type_traits(v.dtype);
+    if (!device_.supports(v.dtype, t.use)) {
+        throw Error(GANTRY_ERR_UNIMPLEMENTED, quoted(t.name) + " has the type " + std::string(traits.name) + " (" +
+                                                  std::to_string(v.dtype) + "), which this plugin cannot use for " +
+                                                  std::string(use_text(t.use)));
+    }
+    const uint64_t columns = v.shape[v.rank - 1];
+    const uint64_t bytes = row_bytes(v.dtype, columns) * (v.rank == 2 ? v.shape[0] : 1);
+    if (bytes == 0) {
+        throw Error(GANTRY_ERR_INVALID_ARGUMENT, quoted(t.name) + ": rows of " + std::to_string(columns) +
+                                                     " elements are no whole number of " + std::string(traits.name) +
+                                                     " blocks of " + std::to_string(traits.block_elements));
+    }
+    if (bytes != v.nbytes) {
+        throw Error(GANTRY_ERR_INVALID_ARGUMENT, quoted(t.name) + " has " + std::to_string(v.nbytes) + " bytes, " +
+                                                     std::to_string(bytes) + " expected for " + shape_text(v) + " of " +
+                                                     std::string(traits.name));
+    }
 }
 
 std::vector<PlannedTensor> plan_tensors(const sdk::Manifest& manifest, const ModelConfig& c, const Device& device) {

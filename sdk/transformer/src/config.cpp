@@ -6,6 +6,8 @@
 #include <limits>
 #include <string_view>
 
+#include "config_parts.hpp"
+
 namespace gantry::transformer {
 namespace {
 
@@ -137,21 +139,6 @@ RopeConfig read_rope(const Manifest& m, const ModelConfig& config) {
     return rope;
 }
 
-Biases find_biases(const Manifest& m, bool qkv_required) {
-    const auto has = [&m](const char* part) {
-        return m.find_tensor("layers.0." + std::string(part) + ".bias").has_value();
-    };
-    Biases b;
-    b.q = qkv_required || has("attn_q");
-    b.k = qkv_required || has("attn_k");
-    b.v = qkv_required || has("attn_v");
-    b.attn_out = has("attn_out");
-    b.ffn_gate = has("ffn_gate");
-    b.ffn_up = has("ffn_up");
-    b.ffn_down = has("ffn_down");
-    return b;
-}
-
 std::vector<uint32_t> read_windows(const Manifest& m, uint32_t layers) {
     const auto window = static_cast<uint32_t>(m.find_int("sliding_window", 0, kMaxContext).value_or(0));
     std::vector<uint32_t> windows(layers, window);
@@ -177,14 +164,28 @@ uint32_t ModelConfig::max_context() const {
     return std::max(context_length, static_cast<uint32_t>(std::min<double>(stretched, kMaxContext)));
 }
 
-ModelConfig read_config(const Manifest& m) {
+Biases find_biases(const Manifest& m, bool qkv_required) {
+    const auto has = [&m](const char* part) {
+        return m.find_tensor("layers.0." + std::string(part) + ".bias").has_value();
+    };
+    Biases b;
+    b.q = qkv_required || has("attn_q");
+    b.k = qkv_required || has("attn_k");
+    b.v = qkv_required || has("attn_v");
+    b.attn_out = has("attn_out");
+    b.ffn_gate = has("ffn_gate");
+    b.ffn_up = has("ffn_up");
+    b.ffn_down = has("ffn_down");
+    return b;
+}
+
+ModelConfig read_sizes(const Manifest& m, bool has_rope) {
     constexpr std::array kActivations = {
         Named<Activation>{"silu", Activation::kSilu}, Named<Activation>{"gelu", Activation::kGelu},
         Named<Activation>{"gelu_tanh", Activation::kGeluTanh}, Named<Activation>{"relu", Activation::kRelu},
         Named<Activation>{"relu_squared", Activation::kReluSquared}};
-    const Architecture& architecture = find_architecture(m.architecture());
     ModelConfig c;
-    c.architecture = architecture.name;
+    c.architecture = m.architecture();
     c.vocab_size = width(m, "vocab_size");
     c.hidden_size = width(m, "hidden_size");
     c.layer_count = static_cast<uint32_t>(m.get_int("layer_count", 1, kMaxLayers));
@@ -208,12 +209,18 @@ ModelConfig read_config(const Manifest& m) {
     c.activation = named(m, "activation", kActivations, Activation::kSilu);
     c.context_length = static_cast<uint32_t>(m.get_int("context_length", 2, kMaxContext));
     c.tie_embeddings = m.find_bool("tie_embeddings").value_or(!m.find_tensor("output.weight").has_value());
-    c.qk_norm = architecture.qk_norm;
-    c.biases = find_biases(m, architecture.qkv_bias);
-    c.rope = read_rope(m, c);
+    if (has_rope) c.rope = read_rope(m, c);
     c.sliding_window = read_windows(m, c.layer_count);
     c.attention_scale =
         static_cast<float>(find_positive(m, "attention.scale", 1.0 / std::sqrt(static_cast<double>(c.head_dim))));
+    return c;
+}
+
+ModelConfig read_config(const Manifest& m) {
+    const Architecture& architecture = find_architecture(m.architecture());
+    ModelConfig c = read_sizes(m, true);
+    c.qk_norm = architecture.qk_norm;
+    c.biases = find_biases(m, architecture.qkv_bias);
     return c;
 }
 

@@ -6,21 +6,12 @@
 #include <utility>
 
 #include <gantry/transformer/dequantize.hpp>
+#include "loader.hpp"
 
 namespace gantry::transformer {
 namespace {
 
 using sdk::Error;
-
-/// Reports and asks whether to go on; both are optional.
-LoadProgress progress_of(const gantry_progress_t& p, std::string_view stage) {
-    return [p, stage](uint64_t done, uint64_t total) {
-        if (p.report != nullptr) p.report(p.ctx, sdk::to_abi(stage), done, total);
-        if (p.keep_going != nullptr && p.keep_going(p.ctx) == 0) {
-            throw Error(GANTRY_ERR_CANCELLED, "loading was cancelled");
-        }
-    };
-}
 
 BatchLimits limits_of(const ModelParts& p) {
     return {p.config.vocab_size,   p.config.hidden_size,   p.plan.block_size,
@@ -103,8 +94,8 @@ std::string hex(uint64_t value) {
 
 ScratchSpec scratch_spec(const ModelConfig& c, const LoadPlan& plan) {
     const uint32_t widest = std::max({c.hidden_size, c.q_width(), c.ffn_size});
-    return {plan.max_step_tokens, plan.max_sequences, plan.max_context, widest,
-            c.head_count,         c.head_dim,         c.rope.dim / 2,   plan.threads};
+    return {plan.max_step_tokens, plan.max_sequences, plan.max_context, widest,         c.head_count,
+            c.head_dim,           c.rope.dim / 2,     plan.threads,     c.kv_head_count};
 }
 
 TransformerModel::TransformerModel(ModelParts parts, const sdk::Manifest& manifest,

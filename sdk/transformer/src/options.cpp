@@ -15,6 +15,8 @@ using sdk::from_abi;
 
 constexpr uint32_t kDefaultBlockSize = 16;
 constexpr uint32_t kDefaultStepTokens = 512;
+constexpr uint32_t kDefaultEncoderTokens = 4096;
+constexpr uint32_t kLongEncoderTokens = 8192;
 constexpr uint32_t kDefaultSequences = 64;
 constexpr uint32_t kMaxBlockSize = 4096;
 constexpr uint32_t kMaxStepTokens = 1 << 20;
@@ -156,6 +158,20 @@ void complete_plan(LoadPlan& plan, const gantry_load_spec_t& spec, const ModelCo
     }
     if (spec.state_slots != 0)
         refuse("state_slots is " + std::to_string(spec.state_slots) + ", but the model has no recurrent state");
+}
+
+void complete_encoder_plan(LoadPlan& plan, const gantry_load_spec_t& spec, const ModelConfig& config) {
+    plan.max_context = limit("max_context", spec.max_context, config.max_context(), config.max_context());
+    // Activations grow with the longest text: a context of 32768 is for those who ask for it.
+    const uint32_t longest = spec.max_context != 0 ? plan.max_context : std::min(plan.max_context, kLongEncoderTokens);
+    plan.max_step_tokens =
+        limit("max_step_tokens", spec.max_step_tokens, std::max(longest, kDefaultEncoderTokens), kMaxStepTokens);
+    plan.max_context = std::min(plan.max_context, plan.max_step_tokens);
+    plan.max_sequences =
+        std::min(limit("max_sequences", spec.max_sequences, kDefaultSequences, kMaxStepTokens), plan.max_step_tokens);
+    if (spec.state_slots != 0) {
+        refuse("state_slots is " + std::to_string(spec.state_slots) + ", but the model has no recurrent state");
+    }
 }
 
 }  // namespace gantry::transformer

@@ -251,6 +251,8 @@ double exact_activation(Act act, double x) {
             return std::max(x, 0.0);
         case Act::kReluSquared:
             return std::max(x, 0.0) * std::max(x, 0.0);
+        case Act::kTanh:
+            return std::tanh(x);
     }
     return 0;
 }
@@ -259,7 +261,7 @@ TEST_P(KernelsTest, ActivationsMatchFp64) {
     std::vector<float> x = random_floats(203, 1, 4.0F);
     x.insert(x.end(), {0.0F, -0.0F, 100.0F, -100.0F, 1000.0F, -1000.0F, 1e-20F});
     const auto up = random_floats(x.size(), 2);
-    for (const Act act : {Act::kSilu, Act::kGelu, Act::kGeluTanh, Act::kRelu, Act::kReluSquared}) {
+    for (const Act act : {Act::kSilu, Act::kGelu, Act::kGeluTanh, Act::kRelu, Act::kReluSquared, Act::kTanh}) {
         std::vector<float> out(x.size()), plain = x;
         k.gated(act, x.data(), up.data(), x.size(), out.data());
         k.gated(act, plain.data(), nullptr, x.size(), plain.data());

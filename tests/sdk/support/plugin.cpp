@@ -70,8 +70,11 @@ TestHost::TestHost() {
 Model::Model(gantry_model_t* model, std::unique_ptr<TestManifest> manifest)
     : model_(model),
       manifest_(std::move(manifest)),
-      lm_(static_cast<const gantry_causal_lm_t*>(model->get_extension(model, GANTRY_CAUSAL_LM))) {
-    if (lm_ == nullptr) throw std::runtime_error("the model has no " GANTRY_CAUSAL_LM);
+      lm_(static_cast<const gantry_causal_lm_t*>(model->get_extension(model, GANTRY_CAUSAL_LM))),
+      encoder_(static_cast<const gantry_encoder_t*>(model->get_extension(model, GANTRY_ENCODER))) {
+    if (lm_ == nullptr && encoder_ == nullptr) {
+        throw std::runtime_error("the model has neither " GANTRY_CAUSAL_LM " nor " GANTRY_ENCODER);
+    }
 }
 
 Model::~Model() { model_->destroy(model_); }

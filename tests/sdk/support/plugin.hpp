@@ -4,6 +4,7 @@
 
 #include <gantry/backend.h>
 #include <gantry/ext/causal_lm.h>
+#include <gantry/ext/encoder.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -58,13 +59,16 @@ class Model {
     ~Model();
 
     gantry_model_t* get() const { return model_; }
+    /// Of models that have it; a loaded model has one of the two.
     const gantry_causal_lm_t& lm() const { return *lm_; }
+    const gantry_encoder_t& encoder() const { return *encoder_; }
     gantry_model_info_t info() const;
 
   private:
     gantry_model_t* model_;
     std::unique_ptr<TestManifest> manifest_;
     const gantry_causal_lm_t* lm_;
+    const gantry_encoder_t* encoder_;
 };
 
 class Plugin {

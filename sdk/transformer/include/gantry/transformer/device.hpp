@@ -114,7 +114,7 @@ struct Rope {
     float magnitude = 1.0F;       ///< multiplies cos and sin (YaRN's and LongRoPE's attention factor)
 };
 
-enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared };
+enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared, kTanh };
 
 struct AttentionParams {
     uint32_t layer = 0;
@@ -124,6 +124,16 @@ struct AttentionParams {
     float scale = 0;              ///< usually 1/sqrt(head_dim)
     uint32_t sliding_window = 0;  ///< 0: off; else a token sees itself and window-1 before it
     float logit_softcap = 0;      ///< 0: off
+};
+
+/// Attention of an encoder: within each sequence of a ragged batch, nothing cached.
+struct SelfAttentionParams {
+    uint32_t heads = 0;
+    uint32_t kv_heads = 0;
+    uint32_t head_dim = 0;
+    float scale = 0;      ///< usually 1/sqrt(head_dim)
+    uint32_t window = 0;  ///< 0: off; else a token sees this many to each side, and itself
+    bool causal = false;  ///< nothing after itself
 };
 
 /// The steps that a device's own memory has to be enough for.
@@ -136,6 +146,7 @@ struct ScratchSpec {
     uint32_t head_dim = 0;
     uint32_t rotated_pairs = 0;
     uint32_t threads = 1;  ///< that the device will be loaded with
+    uint32_t kv_heads = 0;
 };
 
 class Device {
@@ -172,6 +183,12 @@ class Device {
     }
 
     // --- steps ----------------------------------------------------------------------------------------------
+    /// The same for steps that use self_attention instead of a KV cache.
+    virtual uint64_t encoder_scratch_bytes(const ScratchSpec& spec) const {
+        static_cast<void>(spec);
+        return 0;
+    }
+
     /// Called before the operations of each step. `step` lives until the next call.
     virtual void begin_step(const Step& step) { static_cast<void>(step); }
     /// Whether a step with Step::deterministic gives every sequence the same bits whatever its batch mates are.
@@ -190,7 +207,7 @@ class Device {
         add(x, delta);
         rms_norm(x, gain, eps, gain_offset, out);
     }
-    /// out = (x - mean) / sqrt(var + eps) * gain + bias (bias may be null). Ba et al., arXiv:1607.06450.
+    /// out = (x - mean) / sqrt(var + eps) * gain + bias (bias may be null); may alias. Ba et al., arXiv:1607.06450.
     virtual void layer_norm(Mat x, const Weight& gain, const Weight* bias, float eps, Mat out) = 0;
     /// All products of one input x[T,K]; quantising or packing x is done once for all of them.
     virtual void linear(Mat x, std::span<const LinearOut> outs) = 0;
@@ -209,6 +226,12 @@ class Device {
     /// out[T, heads*v_head_dim] = softmax(q k^T * scale + mask) v over each sequence's own slots (grouped-query).
     /// Runs after store_kv of the layer. In a tree, a token's place for the sliding window is context_len + its depth.
     virtual void attention(KvCache& kv, const AttentionParams& params, const Step& step, Mat q, Mat out) = 0;
+    /// out[T, heads*head_dim] = softmax(q k^T * scale) v over each sequence's own tokens, begin[s] .. begin[s+1]
+    /// (grouped-query). k and v [T, kv_heads*head_dim].
+    virtual void self_attention(const SelfAttentionParams& params, std::span<const uint32_t> begin, Mat q, Mat k, Mat v,
+                                Mat out) = 0;
+    /// out[s] = the mean of x's rows begin[s] .. begin[s+1], which are at least one.
+    virtual void mean_rows(Mat x, std::span<const uint32_t> begin, Mat out) = 0;
     /// out = act(gate) * up; out may alias gate. Shazeer, arXiv:2002.05202.
     virtual void gated(Activation act, Mat gate, Mat up, Mat out) = 0;
     /// x = act(x)

@@ -36,6 +36,10 @@ LoadPlan read_options(const gantry_load_spec_t& spec, DeviceProvider& provider, 
 /// beyond the model.
 void complete_plan(LoadPlan& plan, const gantry_load_spec_t& spec, const ModelConfig& config);
 
+/// The same for an encoder, which keeps nothing between steps: a sequence has to fit in one, so that the context is at
+/// most max_step_tokens where the spec says that.
+void complete_encoder_plan(LoadPlan& plan, const gantry_load_spec_t& spec, const ModelConfig& config);
+
 /// "f32", "f16", ...
 std::string_view kv_type_name(KvType type);
 
