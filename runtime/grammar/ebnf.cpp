@@ -2,23 +2,18 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "runtime/grammar/scanner.hpp"
+#include "runtime/grammar/notation.hpp"
 
 namespace gantry::grammar {
 namespace {
 
-constexpr int kMaxDepth = 200;
-constexpr uint32_t kMaxCount = 100'000;
-constexpr size_t kMaxRules = 2000;
-
-class EbnfParser {
+class EbnfParser : NotationReader {
   public:
-    EbnfParser(Rules& rules, std::string_view text) : rules_(rules), in_(text) {}
+    EbnfParser(Rules& rules, std::string_view text) : NotationReader(rules, text) {}
 
     Result<RuleId> run() {
         skip_space();
@@ -29,14 +24,11 @@ class EbnfParser {
         if (!in_.failed() && order_.empty()) {
             in_.fail("there is no rule", "a rule is written as: root ::= \"text\"");
         }
-        for (const auto& [name, use] : undefined_) {
-            in_.fail_at(use, fmt::format("rule '{}' is used, but not defined", name));
-        }
+        check_definitions();
         if (in_.failed()) {
             return in_.error();
         }
-        const auto root = known_.find("root");
-        return root != known_.end() ? root->second : order_.front();
+        return known_rule("root").value_or(order_.front());
     }
 
   private:
@@ -84,30 +76,17 @@ class EbnfParser {
             in_.fail(fmt::format("'::=' is needed behind the name '{}'", name));
             return;
         }
-        const RuleId rule = rule_of(name, begin);
-        if (undefined_.erase(name) == 0) {
-            in_.fail_at(begin, fmt::format("rule '{}' is defined twice", name));
+        const auto rule = new_rule(name, begin);
+        if (!rule) {
             return;
         }
-        order_.push_back(rule);
+        order_.push_back(*rule);
         in_body_ = true;
-        rules_.define(rule, choice(0));
+        rules_.define(*rule, choice(0));
         in_body_ = false;
         if (in_.more() && !at_head() && !in_.failed()) {
             in_.fail(fmt::format("'{}' cannot stand here", in_.peek()));
         }
-    }
-
-    RuleId rule_of(const std::string& name, size_t use) {
-        const auto [it, added] = known_.try_emplace(name, 0);
-        if (added) {
-            it->second = rules_.add_rule(name);
-            undefined_.emplace(name, use);
-            if (known_.size() > kMaxRules) {
-                in_.fail(fmt::format("at most {} rules are possible", kMaxRules));
-            }
-        }
-        return it->second;
     }
 
     ExprId choice(int depth) {
@@ -139,7 +118,7 @@ class EbnfParser {
         const size_t begin = in_.position();
         const char c = in_.peek();
         if (c == '"' || c == '\'') {
-            return rules_.bytes(quoted(c));
+            return rules_.bytes(quoted());
         }
         if (c == '[' || c == '#' || c == '.') {
             return characters();
@@ -157,21 +136,6 @@ class EbnfParser {
             return std::nullopt;
         }
         return rules_.rule(rule_of(name, begin));
-    }
-
-    std::string quoted(char quote) {
-        const size_t begin = in_.position();
-        in_.skip();
-        std::string out;
-        while (in_.peek() != quote) {
-            if (!in_.more() || in_.peek() == '\n') {
-                in_.fail_at(begin, "this text is never closed");
-                return out;
-            }
-            append_utf8(in_.take("\\") ? in_.take_escape() : in_.take_char(), out);
-        }
-        in_.skip();
-        return out;
     }
 
     /// A class, or one class without another.
@@ -239,40 +203,36 @@ class EbnfParser {
             const size_t here = in_.position();
             skip_space();
             const size_t begin = in_.position();
-            uint32_t min = 0, max = kUnbounded;
-            if (in_.take("*")) {
-            } else if (in_.take("+")) {
-                min = 1;
-            } else if (in_.take("?")) {
-                max = 1;
-            } else if (in_.take("{")) {
-                in_.skip_blanks();
-                const auto low = in_.take_number();
-                in_.skip_blanks();
-                const bool comma = in_.take(",");
-                in_.skip_blanks();
-                const auto high = comma ? in_.take_number() : low;
-                in_.skip_blanks();
-                min = low.value_or(0);
-                max = high.value_or(kUnbounded);
-                if (!in_.take("}") || (!low && !high)) {
-                    in_.fail_at(begin, "counts are written as {2}, {2,} or {2,5}");
-                } else if (min > max || min > kMaxCount || (max != kUnbounded && max > kMaxCount)) {
-                    in_.fail_at(begin, fmt::format("these counts are not in order, or above {}", kMaxCount));
-                }
-            } else {
+            auto counts = take_repeat_sign();
+            if (!counts && in_.take("{")) {
+                counts = braced_counts(begin);
+            }
+            if (!counts) {
                 in_.go_to(here);
                 return part;
             }
-            part = rules_.repeat(part, min, max);
+            part = rules_.repeat(part, counts->min, counts->max);
         }
     }
 
-    Rules& rules_;
-    Scanner in_;
+    Counts braced_counts(size_t begin) {
+        in_.skip_blanks();
+        const auto low = in_.take_number();
+        in_.skip_blanks();
+        const bool comma = in_.take(",");
+        in_.skip_blanks();
+        const auto high = comma ? in_.take_number() : low;
+        in_.skip_blanks();
+        const Counts out{low.value_or(0), high.value_or(kUnbounded)};
+        if (!in_.take("}") || (!low && !high)) {
+            in_.fail_at(begin, "counts are written as {2}, {2,} or {2,5}");
+        } else if (out.min > out.max || out.min > kMaxCount || (out.max != kUnbounded && out.max > kMaxCount)) {
+            in_.fail_at(begin, fmt::format("these counts are not in order, or above {}", kMaxCount));
+        }
+        return out;
+    }
+
     bool in_body_ = false;  ///< there '#x20' is a character
-    std::map<std::string, RuleId> known_;
-    std::map<std::string, size_t> undefined_;  ///< with the place of the first use
     std::vector<RuleId> order_;
 };
 

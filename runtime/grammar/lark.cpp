@@ -2,42 +2,35 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "runtime/grammar/lark_common.hpp"
+#include "runtime/grammar/notation.hpp"
 #include "runtime/grammar/regex.hpp"
-#include "runtime/grammar/scanner.hpp"
 
 namespace gantry::grammar {
 namespace {
-
-constexpr int kMaxDepth = 200;
-constexpr uint32_t kMaxCount = 100'000;
-constexpr size_t kMaxRules = 2000;
 
 bool is_terminal_name(std::string_view name) {
     const size_t letter = name.find_first_not_of('_');
     return letter != std::string_view::npos && name[letter] >= 'A' && name[letter] <= 'Z';
 }
 
-class LarkParser {
+class LarkParser : NotationReader {
   public:
     LarkParser(Rules& rules, std::string_view text)
-        : rules_(rules), in_(text), ignored_rule_(rules.add_rule("%ignore")) {}
+        : NotationReader(rules, text), ignored_rule_(rules.add_rule("%ignore")) {}
 
     Result<RuleId> run() {
         for (skip_lines(); in_.more(); skip_lines()) {
             statement();
         }
-        for (const auto& [name, use] : undefined_) {
-            in_.fail_at(use, fmt::format("'{}' is used, but not defined", name));
-        }
-        const auto start = known_.find("start");
-        if (!in_.failed() && start == known_.end()) {
+        check_definitions();
+        const auto start = known_rule("start");
+        if (!in_.failed() && !start) {
             in_.fail("there is no rule 'start'");
         }
         if (in_.failed()) {
@@ -45,7 +38,7 @@ class LarkParser {
         }
         rules_.define(ignored_rule_, rules_.repeat(rules_.choice(ignored_), 0, kUnbounded));
         const RuleId whole = rules_.add_rule("start with what is ignored behind it");
-        rules_.define(whole, rules_.sequence({rules_.rule(start->second), rules_.rule(ignored_rule_)}));
+        rules_.define(whole, rules_.sequence({rules_.rule(*start), rules_.rule(ignored_rule_)}));
         return whole;
     }
 
@@ -170,24 +163,9 @@ class LarkParser {
     }
 
     void define(const std::string& name, size_t place, ExprId body) {
-        const RuleId rule = rule_of(name, place);
-        if (undefined_.erase(name) == 0) {
-            in_.fail_at(place, fmt::format("'{}' is defined twice", name));
-            return;
+        if (const auto rule = new_rule(name, place)) {
+            rules_.define(*rule, body);
         }
-        rules_.define(rule, body);
-    }
-
-    RuleId rule_of(const std::string& name, size_t use) {
-        const auto [it, added] = known_.try_emplace(name, 0);
-        if (added) {
-            it->second = rules_.add_rule(name);
-            undefined_.emplace(name, use);
-            if (known_.size() > kMaxRules) {
-                in_.fail(fmt::format("at most {} rules are possible", kMaxRules));
-            }
-        }
-        return it->second;
     }
 
     /// Whether another alternative follows, perhaps on a later line.
@@ -295,21 +273,6 @@ class LarkParser {
         return token(rules_.bytes(text));
     }
 
-    std::string quoted() {
-        const size_t begin = in_.position();
-        in_.skip();
-        std::string out;
-        while (in_.peek() != '"') {
-            if (!in_.more() || in_.peek() == '\n') {
-                in_.fail_at(begin, "this text is never closed");
-                return {};
-            }
-            append_utf8(in_.take("\\") ? in_.take_escape() : in_.take_char(), out);
-        }
-        in_.skip();
-        return in_.failed() ? std::string() : out;
-    }
-
     ExprId regex() {
         const size_t begin = in_.position();
         in_.skip();
@@ -351,39 +314,34 @@ class LarkParser {
         for (;;) {
             skip_space();
             const size_t begin = in_.position();
-            uint32_t min = 0, max = kUnbounded;
-            if (in_.take("*")) {
-            } else if (in_.take("+")) {
-                min = 1;
-            } else if (in_.take("?")) {
-                max = 1;
-            } else if (in_.take("~")) {
-                skip_space();
-                const auto low = in_.take_number();
-                skip_space();
-                const bool range = in_.take("..");
-                skip_space();
-                const auto high = range ? in_.take_number() : low;
-                if (!low || !high || *low > *high || *high > kMaxCount) {
-                    in_.fail_at(begin, fmt::format("counts are written as ~ 2 or ~ 2..5, up to {}", kMaxCount));
-                }
-                min = low.value_or(0);
-                max = high.value_or(0);
-            } else {
+            auto counts = take_repeat_sign();
+            if (!counts && in_.take("~")) {
+                counts = tilde_counts(begin);
+            }
+            if (!counts) {
                 return part;
             }
-            part = rules_.repeat(part, min, max);
+            part = rules_.repeat(part, counts->min, counts->max);
         }
     }
 
-    Rules& rules_;
-    Scanner in_;
+    Counts tilde_counts(size_t begin) {
+        skip_space();
+        const auto low = in_.take_number();
+        skip_space();
+        const bool range = in_.take("..");
+        skip_space();
+        const auto high = range ? in_.take_number() : low;
+        if (!low || !high || *low > *high || *high > kMaxCount) {
+            in_.fail_at(begin, fmt::format("counts are written as ~ 2 or ~ 2..5, up to {}", kMaxCount));
+        }
+        return {low.value_or(0), high.value_or(0)};
+    }
+
     RuleId ignored_rule_;  ///< any number of what is ignored
     std::vector<ExprId> ignored_;
     bool in_terminal_ = false;
     int nested_ = 0;  ///< open parentheses: line ends mean nothing there
-    std::map<std::string, RuleId> known_;
-    std::map<std::string, size_t> undefined_;  ///< with the place of the first use
 };
 
 }  // namespace

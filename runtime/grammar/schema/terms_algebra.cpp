@@ -13,6 +13,19 @@ namespace {
 // How deep a contradiction (two different constants of one property, say) is looked for before alternatives multiply.
 constexpr int kLookDepth = 3;
 
+/// Rules for all that has fewer or more members than these allow.
+template <class Rule>
+std::vector<Rule> outside_counts(const Rule& rule) {
+    std::vector<Rule> out;
+    if (rule.min > 0) {
+        out.emplace_back().max = rule.min - 1;
+    }
+    if (rule.max != kNoLimit) {
+        out.emplace_back().min = rule.max + 1;
+    }
+    return out;
+}
+
 }  // namespace
 
 bool Terms::meet(Atom x, Atom y, Atom& out) {
@@ -149,14 +162,7 @@ void Terms::complement_array(const ArrayRule& rule, std::vector<Atom>& out) {
         piece.contains.push_back({negate(rule.rest), static_cast<uint32_t>(rule.prefix.size()), 1, kNoLimit});
         out.push_back(array_atom(std::move(piece)));
     }
-    if (rule.min > 0) {
-        ArrayRule piece;
-        piece.max = rule.min - 1;
-        out.push_back(array_atom(std::move(piece)));
-    }
-    if (rule.max != kNoLimit) {
-        ArrayRule piece;
-        piece.min = rule.max + 1;
+    for (ArrayRule& piece : outside_counts(rule)) {
         out.push_back(array_atom(std::move(piece)));
     }
     for (const auto& c : rule.contains) {
@@ -195,14 +201,7 @@ void Terms::complement_object(const ObjectRule& rule, std::vector<Atom>& out) {
         piece.keyed.emplace_back(lang, negate(value));
         out.push_back(object_atom(std::move(piece)));
     }
-    if (rule.min > 0) {
-        ObjectRule piece;
-        piece.max = rule.min - 1;
-        out.push_back(object_atom(std::move(piece)));
-    }
-    if (rule.max != kNoLimit) {
-        ObjectRule piece;
-        piece.min = rule.max + 1;
+    for (ObjectRule& piece : outside_counts(rule)) {
         out.push_back(object_atom(std::move(piece)));
     }
 }
