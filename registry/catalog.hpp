@@ -44,6 +44,7 @@ struct CatalogEntry {
     std::vector<std::string> abilities;  ///< "chat", "generate", "tools", "reasoning", ...
     std::vector<std::string> languages;
     std::string licence;
+    std::string tool_parser, reasoning_parser;  ///< as at launch; empty: as the chat template shows
     std::vector<ModelSpec> specs;  ///< in order of preference
     bool built_in = false;         ///< from the catalog's files, not registered by a user
 };

@@ -155,6 +155,8 @@ Result<CatalogEntry> read_entry(const toml::table& table, const std::string& fil
     GANTRY_CHECK_OK(in.texts("abilities", out.abilities));
     GANTRY_CHECK_OK(in.texts("languages", out.languages));
     GANTRY_CHECK_OK(in.text("licence", out.licence));
+    GANTRY_CHECK_OK(in.text("tool_parser", out.tool_parser));
+    GANTRY_CHECK_OK(in.text("reasoning_parser", out.reasoning_parser));
     GANTRY_CHECK_OK(in.tables("spec", [&](const toml::table& spec) -> Status {
         GANTRY_TRY(auto read, read_spec(spec, file));
         out.specs.push_back(std::move(read));

@@ -138,6 +138,12 @@ class LocalFleet final : public Fleet {
         if (!resolved) {
             co_return guard.fail(resolved.error());
         }
+        if (resolved->entry && request.tool_parser.empty()) {
+            request.tool_parser = resolved->entry->tool_parser;
+        }
+        if (resolved->entry && request.reasoning_parser.empty()) {
+            request.reasoning_parser = resolved->entry->reasoning_parser;
+        }
         model->update([&](ModelStatus& s) {
             s.model_name = resolved->name;
             s.model_path = resolved->path.string();

@@ -20,6 +20,8 @@ name = "tiny"
 aliases = ["small"]
 context_length = 64
 abilities = ["chat"]
+tool_parser = "hermes"
+reasoning_parser = "think"
 [[model.spec]]
 format = "gguf"
 size_in_billions = "0.01"
@@ -70,6 +72,8 @@ TEST_F(RegistryTest, FindsBuiltInModelsByNameAndAlias) {
         EXPECT_EQ(ref.kind, ModelKind::kLlm);
         ASSERT_TRUE(ref.entry);
         EXPECT_EQ(ref.entry->context_length, 64);
+        EXPECT_EQ(ref.entry->tool_parser, "hermes");
+        EXPECT_EQ(ref.entry->reasoning_parser, "think");
     }
 }
 
