@@ -10,6 +10,10 @@
 
 namespace gantry::grammar {
 
+/// Stands before a control token's text in the bytes that automata read; no text has this byte. What spells out such a
+/// text with other tokens is something else.
+inline constexpr char kControl = '\xFF';
+
 /// A language over bytes as a lazily built deterministic automaton. States are interned numbers: equal numbers have
 /// equal futures, so masks are cached by state and rolling back is remembering a number. One thread at a time (the
 /// engine's; the compiler's before it hands the automaton over).

@@ -3,11 +3,22 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
 namespace gantry::grammar {
 namespace {
+
+// Inside of a part behind which nothing comes, states are the part's own with these bits: it costs nothing there.
+constexpr Automaton::State kTail = Automaton::State{1} << 31;
+constexpr unsigned kTailShift = 26;
+constexpr uint32_t kMaxTails = 16;
+constexpr Composite::Node kNowhere = UINT32_MAX;
+
+bool is_tail(Automaton::State state) { return (state & kTail) != 0; }
+uint32_t tail_part(Automaton::State state) { return (state & ~kTail) >> kTailShift; }
+Automaton::State tail_state(Automaton::State state) { return state & ((Automaton::State{1} << kTailShift) - 1); }
 
 /// A place: a node, or behind them, one for each part, inside that part; then `state` is the part's.
 struct Item {
@@ -31,15 +42,28 @@ class CompositeAutomaton final : public Automaton {
         for (uint32_t p = 0; p < parts_.size(); ++p) {
             parts_of_[parts_[p].from].push_back(p);
         }
+        for (const auto& part : parts_) {
+            std::vector<Item> behind;
+            add({part.to, 0}, behind);
+            tails_.push_back(std::ranges::any_of(behind, [&](const Item& i) { return i.place == end_; }) &&
+                             std::ranges::all_of(
+                                 behind, [&](const Item& i) { return i.place < nodes_ && bytes_[i.place].empty(); }));
+        }
         std::vector<Item> items;
         add({start, 0}, items);
         start_ = intern(std::move(items));
     }
 
     State start() override { return start_; }
-    bool accepts(State state) override { return states_[state].accepting; }
+    bool accepts(State state) override {
+        return is_tail(state) ? part(state).accepts(tail_state(state)) : states_[state].accepting;
+    }
 
     State next(State state, uint8_t byte) override {
+        if (is_tail(state)) {
+            const State to = part(state).next(tail_state(state), byte);
+            return to == kDead ? kDead : tail(tail_part(state), to);
+        }
         const State known = (*states_[state].next)[byte];
         if (known != kUnknown) {
             return known;
@@ -65,6 +89,9 @@ class CompositeAutomaton final : public Automaton {
     }
 
     const std::bitset<256>& self_loop(State state) override {
+        if (is_tail(state)) {
+            return part(state).self_loop(tail_state(state));
+        }
         const std::vector<Item>& items = *states_[state].items;
         if (items.size() == 1 && items[0].place >= nodes_) {
             return parts_[items[0].place - nodes_].automaton->self_loop(items[0].state);
@@ -97,6 +124,22 @@ class CompositeAutomaton final : public Automaton {
         std::unique_ptr<std::array<State, 256>> next;
     };
 
+    Automaton& part(State state) { return *parts_[tail_part(state)].automaton; }
+    static State tail(uint32_t part, State state) { return kTail | (part << kTailShift) | state; }
+
+    /// The only part that the text can be in, where all of the rest is its.
+    std::optional<State> as_tail(const std::vector<Item>& items, bool accepting) {
+        const auto inside = std::ranges::find_if(items, [&](const Item& i) { return i.place >= nodes_; });
+        if (inside == items.end() || items.size() > (accepting ? 2U : 1U)) {
+            return std::nullopt;
+        }
+        const uint32_t part = inside->place - nodes_;
+        const bool fits = part < kMaxTails && inside->state < (State{1} << kTailShift);
+        return fits && tails_[part] && parts_[part].automaton->accepts(inside->state) == accepting
+                   ? std::optional(tail(part, inside->state))
+                   : std::nullopt;
+    }
+
     void add(Item item, std::vector<Item>& items) {
         if (std::ranges::find(items, item) != items.end()) {
             return;
@@ -124,6 +167,9 @@ class CompositeAutomaton final : public Automaton {
         if (items.empty()) {
             return kDead;
         }
+        if (const auto tail = as_tail(items, accepting)) {
+            return *tail;
+        }
         std::ranges::sort(items);
         const auto [it, added] = known_.try_emplace(std::move(items), static_cast<State>(states_.size()));
         if (added) {
@@ -139,6 +185,7 @@ class CompositeAutomaton final : public Automaton {
     std::vector<std::vector<Composite::ByteEdge>> bytes_;
     std::vector<std::vector<uint32_t>> parts_of_;
     std::vector<Composite::Part> parts_;
+    std::vector<bool> tails_;  ///< by part: only the end comes behind it
     std::map<std::vector<Item>, State> known_;
     std::vector<StateData> states_;
     std::unordered_map<State, std::bitset<256>> loops_;
@@ -191,7 +238,24 @@ struct Dictionary {
 
 Composite::Node Composite::add_node() { return nodes_++; }
 
-void Composite::add_text(Node from, std::string_view text, Node to) {
+/// With kControl before what is a control token.
+std::string Composite::marked(std::string_view text) const {
+    std::string out;
+    while (!text.empty()) {
+        size_t length = 0;
+        for (const std::string& control : controls_.texts) {
+            length = text.starts_with(control) ? std::max(length, control.size()) : length;
+        }
+        out += length > 0 ? std::string(1, kControl) : std::string();
+        length = std::max(length, size_t{1});
+        out += text.substr(0, length);
+        text.remove_prefix(length);
+    }
+    return out;
+}
+
+void Composite::add_text(Node from, std::string_view plain, Node to) {
+    const std::string text = marked(plain);
     Node at = from;
     for (size_t i = 0; i < text.size(); ++i) {
         const Node next = i + 1 == text.size() ? to : add_node();
@@ -208,32 +272,69 @@ void Composite::add_automaton(Node from, std::unique_ptr<Automaton> part, Node t
     parts_.push_back({from, to, std::move(part)});
 }
 
-void Composite::add_free_text(Node from, std::span<const std::string> texts, std::span<const Node> ends,
-                              const Node* stop) {
-    const Dictionary dictionary(texts);
+void Composite::add_free_text(Node from, std::span<const std::string> texts, std::span<const Node> ends, FreeText how) {
+    std::vector<std::string> spelled;
+    const Node control = add_node();  // where a control token is possible
+    for (size_t i = 0; i < texts.size(); ++i) {
+        spelled.push_back(marked(texts[i]));
+        if (spelled.back().front() == kControl) {
+            spelled.back().erase(0, 1);
+            add_text(control, texts[i], ends[i]);
+        }
+    }
+    const Dictionary dictionary(spelled);
     std::vector<Node> nodes;
     for (const auto& node : dictionary.nodes) {
         nodes.push_back(add_node());
         for (const size_t found : node.found) {
             add_empty(nodes.back(), ends[found]);
         }
-        if (stop != nullptr && node.found.empty()) {
-            add_empty(nodes.back(), *stop);
+        if (node.found.empty()) {
+            add_empty(nodes.back(), control);
+            if (how.stop != nullptr) {
+                add_empty(nodes.back(), *how.stop);
+            }
         }
     }
-    add_empty(from, nodes[0]);
-    for (size_t at = 0; at < nodes.size(); ++at) {
-        const auto& node = dictionary.nodes[at];
-        for (size_t byte = 0; byte < 256 && node.found.empty();) {
+    for (const std::string& text : how.controls ? controls_.free : std::vector<std::string>()) {
+        if (std::ranges::none_of(texts, [&](const std::string& found) { return found.starts_with(text); })) {
+            add_text(control, text, nodes[0]);
+        }
+    }
+    const auto add_bytes = [&](Node node, const Dictionary::Node& edges, const auto& target) {
+        for (size_t byte = 0; byte < 255;) {  // kControl is none
+            const Node to = target(byte, edges.next[byte]);
             size_t last = byte;
-            while (last + 1 < 256 && node.next[last + 1] == node.next[byte]) {
+            while (last < 254 && target(last + 1, edges.next[last + 1]) == to) {
                 ++last;
             }
-            bytes_.push_back(
-                {nodes[at], static_cast<uint8_t>(byte), static_cast<uint8_t>(last), nodes[node.next[byte]]});
+            if (to != kNowhere) {
+                bytes_.push_back({node, static_cast<uint8_t>(byte), static_cast<uint8_t>(last), to});
+            }
             byte = last + 1;
         }
+    };
+    for (size_t at = 0; at < nodes.size(); ++at) {
+        if (dictionary.nodes[at].found.empty()) {
+            add_bytes(nodes[at], dictionary.nodes[at], [&](size_t, uint32_t to) { return nodes[to]; });
+        }
     }
+    if (how.not_first.empty()) {
+        add_empty(from, nodes[0]);
+        return;
+    }
+    const Node entry = add_node();
+    add_empty(from, entry);
+    add_empty(entry, control);
+    if (how.stop != nullptr) {
+        add_empty(entry, *how.stop);
+    }
+    add_bytes(entry, dictionary.nodes[0], [&](size_t byte, uint32_t to) {
+        const char c = static_cast<char>(byte);
+        return how.not_first.find(c) != std::string_view::npos                 ? kNowhere
+               : std::string_view(" \n\t\r").find(c) != std::string_view::npos ? entry
+                                                                               : nodes[to];
+    });
 }
 
 void Composite::drop_dead_ends(Node end) {

@@ -16,9 +16,6 @@
 
 namespace gantry::grammar {
 
-/// A language that begins where `marker` has first come to its end; before it, any text. `marker` is not empty.
-std::unique_ptr<Automaton> after_text_automaton(std::string marker, std::unique_ptr<Automaton> language);
-
 /// An automaton with what has been found out about its states. Shared by all answers of all requests that ask for the
 /// same; used by one thread at a time.
 class TokenGrammar {
@@ -28,6 +25,7 @@ class TokenGrammar {
 
     Automaton& automaton() { return *automaton_; }
     const TokenTrie& trie() const { return *trie_; }
+    std::shared_ptr<const TokenTrie> shared_trie() const { return trie_; }
     /// Valid until the next call of mask().
     const TokenMask& mask(Automaton::State state);
     /// The only byte that may follow, kNone or kSeveral.

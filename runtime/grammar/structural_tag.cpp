@@ -19,7 +19,7 @@ namespace json = boost::json;
 using Node = Composite::Node;
 
 constexpr int kMaxDepth = 32;
-constexpr size_t kMaxTags = 256;
+constexpr size_t kMaxTags = 1024;
 constexpr size_t kMaxTextBytes = 1024;  ///< of a trigger, a begin or an end
 
 /// A tag of either notation. `content` is a schema in the first and a format in the second.
@@ -31,21 +31,17 @@ struct Tag {
 
 class Reader {
   public:
-    explicit Reader(const SchemaCompiler& compile_schema) : compile_schema_(compile_schema) {}
+    Reader(const SchemaCompiler& compile_schema, Composite& out) : compile_schema_(compile_schema), out_(out) {}
 
-    Result<std::unique_ptr<Automaton>> run(const json::value& tags) {
-        const Node start = out_.add_node(), end = out_.add_node();
+    Status run(const json::value& tags, Node from, Node to) {
         const json::object* object = object_of(tags, "structural_tag");
         if (object != nullptr && object->contains("format")) {
-            format(object->at("format"), "format", start, end, 0);
+            format(object->at("format"), "format", from, to, 0);
         } else if (object != nullptr) {
             schemas_ = true;
-            triggered(*object, "structures", "", start, end, 0);
+            triggered(*object, "structures", "", from, to, 0);
         }
-        if (error_) {
-            return *error_;
-        }
-        return std::move(out_).build(start, end);
+        return error_ ? Status(*error_) : ok();
     }
 
   private:
@@ -167,11 +163,32 @@ class Reader {
                 fail(fmt::format("{}[{}]", child(path, "triggers"), t), "begins no tag");
             }
         }
-        out_.add_free_text(from, triggers, begun, at_least_one ? nullptr : &to);
+        const std::string not_first = object.contains("not_first") ? text(object, "not_first", path) : std::string();
+        out_.add_free_text(from, triggers, begun, {at_least_one ? nullptr : &to, not_first, true});
         if (stop_after_first) {
             out_.add_empty(after, to);
         } else {
-            out_.add_free_text(after, triggers, begun, &to);
+            out_.add_free_text(after, triggers, begun, {&to, {}, true});
+        }
+    }
+
+    /// Tags and nothing else but a text between each two.
+    void separated(const json::object& object, const std::string& path, Node from, Node to, int depth) {
+        const std::string separator = text(object, "separator", path);
+        const json::array* tags = list(object, "tags", path);
+        const Node begin = out_.add_node(), after = out_.add_node();
+        for (size_t i = 0; tags != nullptr && i < tags->size(); ++i) {
+            if (const auto tag = tag_of((*tags)[i], fmt::format("{}[{}]", child(path, "tags"), i))) {
+                fill(*tag, tag->begin, begin, after, depth);
+            }
+        }
+        out_.add_empty(from, begin);
+        out_.add_empty(after, to);
+        if (!flag(object, "at_least_one", path)) {
+            out_.add_empty(from, to);
+        }
+        if (!flag(object, "stop_after_first", path)) {
+            out_.add_text(after, separator, begin);
         }
     }
 
@@ -183,7 +200,7 @@ class Reader {
         if (!schemas_ && content != nullptr && content->contains("type") && content->at("type") == "any_text" &&
             !tag.end.empty()) {
             const std::vector<std::string> ends{tag.end};
-            out_.add_free_text(opened, ends, std::vector<Node>{to});
+            out_.add_free_text(opened, ends, std::vector<Node>{to}, {});
             return;
         }
         if (schemas_) {
@@ -224,7 +241,7 @@ class Reader {
         } else if (type == "grammar") {
             add(ebnf(long_text(*object, "grammar", path)), child(path, "grammar"), from, to);
         } else if (type == "any_text") {
-            out_.add_free_text(from, {}, {}, &to);
+            out_.add_free_text(from, {}, {}, {&to, {}, false});
         } else if (type == "sequence" || type == "or") {
             elements(*object, type == "or", path, from, to, depth);
         } else if (type == "tag") {
@@ -233,6 +250,8 @@ class Reader {
             }
         } else if (type == "triggered_tags") {
             triggered(*object, "tags", path, from, to, depth);
+        } else if (type == "tags_with_separator") {
+            separated(*object, path, from, to, depth);
         } else {
             fail(child(path, "type"), fmt::format("is \"{}\", which is not supported", type));
         }
@@ -263,7 +282,7 @@ class Reader {
     }
 
     const SchemaCompiler& compile_schema_;
-    Composite out_;
+    Composite& out_;
     bool schemas_ = false;  ///< the first notation
     std::optional<Error> error_;
 };
@@ -272,7 +291,15 @@ class Reader {
 
 Result<std::unique_ptr<Automaton>> structural_tag_automaton(const json::value& tags,
                                                             const SchemaCompiler& compile_schema) {
-    return Reader(compile_schema).run(tags);
+    Composite out;
+    const Node start = out.add_node(), end = out.add_node();
+    GANTRY_CHECK_OK(add_structural_tag(out, start, end, tags, compile_schema));
+    return std::move(out).build(start, end);
+}
+
+Status add_structural_tag(Composite& out, Node from, Node to, const json::value& tags,
+                          const SchemaCompiler& compile_schema) {
+    return Reader(compile_schema, out).run(tags, from, to);
 }
 
 }  // namespace gantry::grammar

@@ -1,9 +1,8 @@
 #pragma once
 
-/// Makes a model call a function: what its answer must look like, as a structural tag.
+/// Which answers are calls of a request's functions, as a model's format writes them: a form for the engine to enforce.
 
 #include <boost/json.hpp>
-#include <string>
 
 #include "base/result.hpp"
 #include "runtime/engine/types.hpp"
@@ -11,8 +10,14 @@
 
 namespace gantry::runner {
 
-/// The JSON text of a structural tag (see runtime/grammar/structural_tag.hpp): one call of `chat.tool_name`, or of any
-/// of the tools where that is empty, as the format writes it. kInvalidArgument for formats that cannot be forced.
-Result<std::string> forced_call(const text::OutputFormat* format, const engine::ChatInput& chat);
+enum class CallUse : uint8_t {
+    kOnly,   ///< the answer is calls and nothing else; all arguments keep to their schemas
+    kAmong,  ///< the answer is free; a call that it begins is well formed, and its arguments, if the tool is strict,
+             ///< keep to their schema
+};
+
+/// A structural tag's "format" (see runtime/grammar/structural_tag.hpp) with calls of `chat.tool_name`, or of any of
+/// the tools where that is empty; one call where the request wants no more. kInvalidArgument where no format is known.
+Result<boost::json::object> calls_format(const text::OutputFormat* format, const engine::ChatInput& chat, CallUse use);
 
 }  // namespace gantry::runner

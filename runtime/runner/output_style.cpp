@@ -31,11 +31,31 @@ uint8_t type_of(const json::value& value) {
                                : text::kObjectType;
 }
 
-/// The types that a parameter's schema names; 0 where it names none, or says what they are elsewhere ($ref).
-uint8_t types_of(const json::value& schema, int depth = 0) {
+/// What a reference into the parameters means; null where it leads nowhere.
+const json::value* referred(const json::object& object, const json::object& parameters) {
+    const json::value* reference = object.if_contains("$ref");
+    if (reference == nullptr || !reference->is_string() || !reference->get_string().starts_with("#/")) {
+        return nullptr;
+    }
+    const json::object* at = &parameters;
+    const json::value* found = nullptr;
+    std::string_view rest = std::string_view(reference->get_string()).substr(2);
+    while (at != nullptr && !rest.empty()) {
+        const std::string_view key = rest.substr(0, rest.find('/'));
+        rest.remove_prefix(std::min(rest.size(), key.size() + 1));
+        found = at->if_contains(key);
+        at = found != nullptr ? found->if_object() : nullptr;
+    }
+    return rest.empty() ? found : nullptr;
+}
+
+uint8_t types_of(const json::value& schema, const json::object& parameters, int depth) {
     const json::object* object = schema.if_object();
     if (object == nullptr || depth > 8) {
         return 0;
+    }
+    if (const json::value* meant = referred(*object, parameters)) {
+        return types_of(*meant, parameters, depth + 1);
     }
     uint8_t types = 0;
     const auto each = [&](std::string_view key, auto&& add) {
@@ -51,9 +71,13 @@ uint8_t types_of(const json::value& schema, int depth = 0) {
     each("type", [](const json::value& item) { return item.is_string() ? type_bit(item.get_string()) : uint8_t{0}; });
     if (types == 0) {
         each("enum", [](const json::value& item) { return type_of(item); });
-        const auto nested = [&](const json::value& item) { return types_of(item, depth + 1); };
+        const auto nested = [&](const json::value& item) { return types_of(item, parameters, depth + 1); };
         each("anyOf", nested);
         each("oneOf", nested);
+        each("allOf", nested);
+        if (const json::value* only = object->if_contains("const"); only != nullptr && types == 0) {
+            types = type_of(*only);
+        }
     }
     if (const json::value* nullable = object->if_contains("nullable");
         types != 0 && nullable != nullptr && *nullable == true) {
@@ -69,6 +93,10 @@ const json::object* member(const json::object& object, std::string_view key) {
 
 }  // namespace
 
+uint8_t parameter_types(const json::value& schema, const json::object& parameters) {
+    return types_of(schema, parameters, 0);
+}
+
 std::vector<text::ToolInfo> tool_infos(const json::array& tools) {
     std::vector<text::ToolInfo> out;
     for (const json::value& tool : tools) {
@@ -83,7 +111,7 @@ std::vector<text::ToolInfo> tool_infos(const json::array& tools) {
         const json::object* properties = parameters != nullptr ? member(*parameters, "properties") : nullptr;
         if (properties != nullptr) {
             for (const auto& property : *properties) {
-                info.types[std::string(property.key())] = types_of(property.value());
+                info.types[std::string(property.key())] = parameter_types(property.value(), *parameters);
             }
         }
     }
@@ -119,9 +147,10 @@ std::vector<int32_t> find_marker_tokens(const text::OutputFormat* format, const 
     return out;
 }
 
-std::string reasoning_stop(const text::OutputFormat* format, const text::ReasoningTags& reasoning) {
-    if (format != nullptr && format->syntax == text::CallSyntax::kChannels) {
-        return "<|end|><|start|>assistant<|channel|>final<|message|>";
+std::string reasoning_stop(const text::OutputFormat* format, const text::ReasoningTags& reasoning, bool formed) {
+    if (format != nullptr && !format->texts.reasoning_end.empty()) {
+        return formed ? std::string(format->message_end.front())
+                      : std::string(format->texts.reasoning_end) + std::string(format->texts.content);
     }
     return "\n" + reasoning.end;
 }

@@ -1,5 +1,6 @@
 #include "runtime/runner/prompt.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.hpp"
@@ -24,6 +25,26 @@ std::optional<text::ChatTemplate> compile(const std::string& source, std::option
     return std::move(*compiled);
 }
 
+/// Whether a prompt's last word is this marker.
+bool ends_with(std::string_view prompt, std::string_view marker) {
+    const size_t end = prompt.find_last_not_of(" \n\t");
+    return !marker.empty() && end != std::string_view::npos && prompt.substr(0, end + 1).ends_with(marker);
+}
+
+bool demands_call(const engine::ChatInput& chat) {
+    return chat.tool_choice == engine::ToolChoice::kRequired || chat.tool_choice == engine::ToolChoice::kNamed;
+}
+
+bool has_strict_tool(const engine::ChatInput& chat) {
+    return std::ranges::any_of(chat.tools, [](const json::value& tool) {
+        const json::object* const outer = tool.if_object();
+        const json::value* const function = outer != nullptr ? outer->if_contains("function") : nullptr;
+        const json::object* const inner = function != nullptr ? function->if_object() : nullptr;
+        const json::value* const strict = inner != nullptr ? inner->if_contains("strict") : nullptr;
+        return strict != nullptr && *strict == true;
+    });
+}
+
 }  // namespace
 
 Prompter::Prompter(const registry::ModelManifest& manifest, std::shared_ptr<const text::Tokenizer> tokenizer,
@@ -31,9 +52,9 @@ Prompter::Prompter(const registry::ModelManifest& manifest, std::shared_ptr<cons
     : tokenizer_(std::move(tokenizer)),
       bos_token_(manifest.bos_token),
       eos_token_(manifest.eos_token),
-      grammars_(std::make_shared<Grammars>(tokenizer_)),
       style_(std::move(style)),
-      marker_tokens_(find_marker_tokens(style_.format, style_.reasoning, *tokenizer_)) {
+      marker_tokens_(find_marker_tokens(style_.format, style_.reasoning, *tokenizer_)),
+      grammars_(std::make_shared<Grammars>(tokenizer_, marker_tokens_)) {
     template_ = compile(manifest.chat_template, chat_error_);
     if (const auto found = manifest.chat_templates.find("tool_use"); found != manifest.chat_templates.end()) {
         std::optional<Error> ignored;
@@ -156,7 +177,8 @@ Result<std::string> Prompter::render_debug(const json::object& body) const {
     return render_with(*chosen, std::move(variables), now);
 }
 
-std::shared_ptr<const text::OutputPlan> Prompter::plan(const engine::ChatInput& chat, std::string_view prompt) const {
+std::shared_ptr<const text::OutputPlan> Prompter::plan(const engine::ChatInput& chat, std::string_view prompt,
+                                                       bool formed) const {
     auto out = std::make_shared<text::OutputPlan>();
     out->format = style_.format;
     if (chat.separate_reasoning) {
@@ -168,41 +190,68 @@ std::shared_ptr<const text::OutputPlan> Prompter::plan(const engine::ChatInput& 
     if (style_.format != nullptr && chat.tool_choice != engine::ToolChoice::kNone) {
         out->tools = tool_infos(chat.tools);
     }
-    const size_t end = prompt.find_last_not_of(" \n\t");
-    out->starts_in_reasoning =
-        out->reasoning && end != std::string_view::npos && prompt.substr(0, end + 1).ends_with(out->reasoning.begin);
+    out->starts_in_reasoning = ends_with(prompt, out->reasoning.begin);
     out->parallel_calls = chat.parallel_tool_calls;
     out->marker_tokens = marker_tokens_;
     if (chat.reasoning_budget) {
         out->reasoning_budget = chat.reasoning_budget;
-        out->reasoning_end_tokens = tokenizer_->encode(reasoning_stop(out->format, out->reasoning), {false, true});
+        out->reasoning_end_tokens =
+            tokenizer_->encode(reasoning_stop(out->format, out->reasoning, formed), {false, true});
     }
     return out;
 }
 
-/// What the chat demands of the answer's form, and where it begins to hold.
-Status Prompter::set_form(const engine::ChatInput& chat, const text::OutputPlan* plan,
-                          engine::GenerateRequest& request) const {
-    using engine::ToolChoice;
-    if (chat.tool_choice == ToolChoice::kRequired || chat.tool_choice == ToolChoice::kNamed) {
-        if (request.grammar) {
-            return Error{Code::kInvalidArgument, "tool_choice: a call is demanded, and another form of the answer too",
-                         "leave one of them out"};
+/// What the answer must look like, if anything: calls that are demanded, or what the client asks for, or with tools to
+/// choose from either of both; and where that begins.
+Result<std::optional<AnswerForm>> Prompter::form_of(const engine::ChatInput& chat, std::string_view prompt,
+                                                    const std::optional<engine::GrammarSpec>& content) const {
+    AnswerForm form;
+    const bool tools = style_.format != nullptr && !chat.tools.empty() && chat.tool_choice != engine::ToolChoice::kNone;
+    const bool own_place = content && (content->kind == engine::GrammarSpec::Kind::kStructuralTag ||
+                                       !content->start_after.empty());  // the client says where what begins
+    json::object calls;
+    if (demands_call(chat)) {
+        GANTRY_TRY(calls, calls_format(style_.format, chat, CallUse::kOnly));
+    } else if (content) {
+        form.content = content;
+        if (tools && !own_place) {
+            GANTRY_TRY(calls, calls_format(style_.format, chat, CallUse::kOnly));
         }
-        engine::GrammarSpec& form = request.grammar.emplace();
-        form.kind = engine::GrammarSpec::Kind::kStructuralTag;
-        GANTRY_TRY(form.text, forced_call(style_.format, chat));
+    } else if (tools && has_strict_tool(chat)) {
+        GANTRY_TRY(calls, calls_format(style_.format, chat, CallUse::kAmong));
+    } else {
+        return std::optional<AnswerForm>();
     }
-    if (request.grammar && request.grammar->start_after.empty() && plan != nullptr && plan->starts_in_reasoning) {
-        request.grammar->start_after = plan->reasoning.end;  // a model thinks freely
+    form.calls = calls.empty() ? std::string() : json::serialize(calls);
+    if (form.content && !own_place && style_.format != nullptr) {
+        form.content_begin = style_.format->texts.content;
     }
-    return ok();
+    const bool in_messages = style_.format != nullptr && style_.format->syntax == text::CallSyntax::kChannels;
+    const json::value* thinking = chat.template_kwargs.if_contains("enable_thinking");
+    if (own_place && form.content) {
+        return std::optional(std::move(form));
+    }
+    if (style_.format != nullptr && !style_.format->texts.reasoning_end.empty()) {
+        form.reasoning_begin = style_.format->texts.reasoning;
+        form.reasoning_end = style_.format->texts.reasoning_end;
+        form.blanks = false;
+    } else if (const text::ReasoningTags& tags = style_.reasoning;
+               tags && !in_messages && !ends_with(prompt, tags.end) && (thinking == nullptr || *thinking != false)) {
+        form.reasoning_begin = tags.begin;
+        form.reasoning_end = tags.end;
+        form.in_reasoning = ends_with(prompt, tags.begin);
+    }
+    return std::optional(std::move(form));
 }
 
 Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request) const {
     engine::EngineRequest out;
     out.id = request.id;
     std::string prompt_text;
+    std::optional<AnswerForm> form;
+    if (request.grammar) {
+        form.emplace().content = request.grammar;
+    }
     if (const auto* chat = std::get_if<engine::ChatInput>(&request.input)) {
         if (chat_error_) {
             return *chat_error_;
@@ -210,8 +259,8 @@ Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request)
         GANTRY_TRY(prompt_text, render(*chat));
         // The template has written the special tokens; nothing is to be put around them.
         out.prompt = tokenizer_->encode(prompt_text, {false, true});
-        out.output = plan(*chat, prompt_text);
-        GANTRY_CHECK_OK(set_form(*chat, out.output.get(), request));
+        GANTRY_TRY(form, form_of(*chat, prompt_text, request.grammar));
+        out.output = plan(*chat, prompt_text, form.has_value());
     } else if (auto* plain = std::get_if<engine::TextInput>(&request.input)) {
         prompt_text = std::move(plain->text);
         out.prompt = tokenizer_->encode(prompt_text, {plain->add_special, true});
@@ -224,8 +273,8 @@ Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request)
     if (request.echo) {
         out.echo_text = std::move(prompt_text);
     }
-    if (request.grammar) {
-        GANTRY_TRY(out.constraint, grammars_->compile(*request.grammar));
+    if (form) {
+        GANTRY_TRY(out.constraint, grammars_->compile(*form));
     }
     if (!request.prediction.empty()) {
         out.prediction = tokenizer_->encode(request.prediction, {false, false});
@@ -250,10 +299,9 @@ size_t text_bytes(const engine::GenerateRequest& request) {
         // Parts and tool calls are counted roughly: whoever sends them pays for the detour by another thread.
         sum += content != nullptr && content->is_string() ? content->get_string().size() : size_t{4096};
     }
-    const bool forced =
-        chat->tool_choice == engine::ToolChoice::kRequired || chat->tool_choice == engine::ToolChoice::kNamed;
-    // A demanded call is a grammar to compile.
-    return sum + chat->tools.size() * 4096 + (forced ? size_t{65536} : 0);
+    // A demanded call is a grammar to compile, and so is one that must be well formed.
+    const bool form = demands_call(*chat) || has_strict_tool(*chat);
+    return sum + chat->tools.size() * 4096 + (form ? size_t{65536} : 0);
 }
 
 }  // namespace gantry::runner

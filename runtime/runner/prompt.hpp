@@ -63,20 +63,21 @@ class Prompter {
     Result<std::string> render_with(const text::ChatTemplate& chat_template, boost::json::object variables,
                                     std::optional<std::chrono::sys_seconds> now) const;
     const text::ChatTemplate* choose(bool has_tools) const;
-    Status set_form(const engine::ChatInput& chat, const text::OutputPlan* plan,
-                    engine::GenerateRequest& request) const;
+    Result<std::optional<AnswerForm>> form_of(const engine::ChatInput& chat, std::string_view prompt,
+                                              const std::optional<engine::GrammarSpec>& content) const;
     void find_call_form();
     boost::json::array shaped(const boost::json::array& messages) const;
-    std::shared_ptr<const text::OutputPlan> plan(const engine::ChatInput& chat, std::string_view prompt) const;
+    std::shared_ptr<const text::OutputPlan> plan(const engine::ChatInput& chat, std::string_view prompt,
+                                                 bool formed) const;
 
     std::shared_ptr<const text::Tokenizer> tokenizer_;
     std::string bos_token_, eos_token_;
+    OutputStyle style_;
+    std::vector<int32_t> marker_tokens_;  ///< special tokens that are part of the style's markers
     std::shared_ptr<Grammars> grammars_;
     std::optional<text::ChatTemplate> template_, tool_template_;
     std::optional<Error> chat_error_;
-    OutputStyle style_;
     CallForm call_form_;
-    std::vector<int32_t> marker_tokens_;  ///< special tokens that are part of the style's markers
 };
 
 /// Bytes of text that a request asks to tokenise: what decides whether that is done on the io thread.

@@ -5,6 +5,8 @@ import openai
 import pytest
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
+from harness import Server
+
 WEATHER = {"type": "function", "function": {
     "name": "get_weather", "description": "Weather in a city",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}
@@ -94,3 +96,21 @@ def test_parsers_are_chosen_at_launch(server, client):
     assert "<tool_call>" in answer.choices[0].message.content
     assert answer.choices[0].finish_reason == "stop"
     server.call("DELETE", "/v1/models/raw")
+
+
+def test_the_catalog_may_name_the_parser(tmp_path):
+    (tmp_path / "more.toml").write_text("""
+[[model]]
+name = "odd-demo"
+tool_parser = "llama3"
+reasoning_parser = "none"
+[[model.spec]]
+format = "gguf"
+size_in_billions = "0.005"
+path = "models/gantry-demo.gguf"
+""")
+    with Server(GANTRY_PATHS_CATALOG_DIRS=str(tmp_path)) as server:
+        server.launch("odd", "odd-demo")
+        assert server.call("GET", "/gantry/v1/models/odd").json["tool_parser"] == "llama3"
+        server.launch("own", "odd-demo", tool_parser="hermes")
+        assert server.call("GET", "/gantry/v1/models/own").json["tool_parser"] == "hermes"

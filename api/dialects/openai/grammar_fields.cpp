@@ -79,7 +79,8 @@ std::optional<GrammarSpec> schema_format(json::Reader& format) {
         return std::nullopt;
     }
     json::Reader inner(*outer, format.path_of("json_schema"));
-    inner.known({"name", "description", "strict"});
+    inner.known({"name", "description"});
+    (void)inner.boolean("strict");  // the form holds either way
     const bj::value* schema = inner.any("schema");
     if (schema == nullptr) {
         inner.fail("schema", "is missing; a JSON schema is needed");

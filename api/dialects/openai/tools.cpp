@@ -43,6 +43,11 @@ std::string read_tool(json::Reader& reader, const bj::value& value, const std::s
         reader.fail(path + ".function.parameters",
                     fmt::format("must be an object, a JSON Schema, not {}", json::kind_name(*parameters)));
     }
+    const bj::value* strict = function->if_contains("strict");
+    if (strict && !strict->is_bool() && !strict->is_null()) {
+        reader.fail(path + ".function.strict",
+                    fmt::format("must be true or false, not {}", json::kind_name(*strict)));
+    }
     return name;
 }
 

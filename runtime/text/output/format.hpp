@@ -26,6 +26,19 @@ enum class CallIds : uint8_t {
     kModelsName,  ///< the model's own, "functions.NAME:N"
 };
 
+/// How an answer's calls are written when a grammar makes the model write them. In `call` NAME stands for the function
+/// and INDEX, if it is there, for the call's number.
+struct CallTexts {
+    std::string_view begin = {}, end = {};  ///< around all of them
+    std::string_view between = {};
+    std::string_view call = {}, call_end = {};  ///< around the arguments
+    std::string_view key = {}, key_end = {};    ///< kKeyValue: around KEY; then the value
+    std::string_view text = {}, json = {};      ///< kKeyValue: before a value that is text, and before any other
+    std::string_view value_end = {};            ///< kKeyValue
+    std::string_view content = {};              ///< before an answer that is none
+    std::string_view reasoning = {}, reasoning_end = {};  ///< of a message before it, where tags do not tell
+};
+
 /// One family. Markers are exact texts; an empty one does not exist. All are literals: static storage.
 struct OutputFormat {
     std::string_view name;
@@ -56,8 +69,7 @@ struct OutputFormat {
     std::vector<std::string_view> message_end = {};  ///< kChannels: ends a message's body, beside header_begin
     std::vector<std::string_view> dropped = {};      ///< markers without a meaning of their own
     CallIds ids = CallIds::kLong;
-    /// How calls are written when a grammar forces them: begin with NAME in place of the name, end. Empty: cannot be.
-    std::string_view forced_begin = {}, forced_end = {};
+    CallTexts texts = {};
     /// A chat template that has all of these texts is of this family; empty: never detected.
     std::vector<std::string_view> seen_in_template = {};
 };

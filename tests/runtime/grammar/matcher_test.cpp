@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/grammar/choice.hpp"
+#include "runtime/grammar/composite.hpp"
 #include "runtime/grammar/regex.hpp"
 #include "tests/runtime/grammar/support.hpp"
 
@@ -77,9 +78,17 @@ TEST(TokenTrie, AMaskStopsWhereStatesGetTooMany) {
     EXPECT_LT(some, trie.mask(*language, language->start()).count());
 }
 
+/// A language that begins behind a text; before it, any.
+std::unique_ptr<Automaton> after_text(const std::string& marker, std::unique_ptr<Automaton> language) {
+    Composite out;
+    const auto start = out.add_node(), open = out.add_node(), end = out.add_node();
+    out.add_free_text(start, std::vector{marker}, std::vector{open}, {});
+    out.add_automaton(open, std::move(language), end);
+    return std::move(out).build(start, end).value();
+}
+
 TEST(AfterText, BeginsBehindTheMarkersFirstEnd) {
-    const auto language =
-        after_text_automaton("</think>", choice_automaton(std::vector<std::string>{"yes", "no"}).value());
+    const auto language = after_text("</think>", choice_automaton(std::vector<std::string>{"yes", "no"}).value());
     for (const auto* text : {"</think>yes", "well <</think</think>no", "{}\n</think>yes"}) {
         EXPECT_TRUE(matches(*language, text)) << text;
     }
@@ -89,7 +98,7 @@ TEST(AfterText, BeginsBehindTheMarkersFirstEnd) {
 }
 
 TEST(AfterText, FindsOverlappingMarkers) {
-    const auto language = after_text_automaton("aab", choice_automaton(std::vector<std::string>{"x"}).value());
+    const auto language = after_text("aab", choice_automaton(std::vector<std::string>{"x"}).value());
     EXPECT_TRUE(matches(*language, "aaaabx"));
     EXPECT_TRUE(matches(*language, "abaabx"));
     EXPECT_FALSE(matches(*language, "abx"));
@@ -97,7 +106,7 @@ TEST(AfterText, FindsOverlappingMarkers) {
 
 TEST(AfterText, MasksEqualBruteForce) {
     const TokenTrie trie(small_vocabulary(9, 2000, "<>/tab "));
-    const auto language = after_text_automaton("</a>", regex_automaton("[ab]*t").value());
+    const auto language = after_text("</a>", regex_automaton("[ab]*t").value());
     for (const auto* text : {"", "<", "</", "</a", "</a>", "</a>ab", "bb</", "</a>t"}) {
         const auto state = walk(*language, language->start(), text);
         EXPECT_TRUE(

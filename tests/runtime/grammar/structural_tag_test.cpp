@@ -61,6 +61,23 @@ TEST(StructuralTag, TakesBothNotations) {
                   "json_schema":{"pattern":"1"}},"end":"</a>"}],"at_least_one":true,"stop_after_first":true}})",
              {"<a>1</a>", "x<a>1</a>"},
              {"x", "<a>1</a>x", "<a>2</a>"}},
+            {"tags with a separator",
+             R"({"format":{"type":"tags_with_separator","separator":", ","at_least_one":true,"tags":[
+                  {"begin":"<","content":{"type":"regex","pattern":"a+"},"end":">"},
+                  {"begin":"[","content":{"type":"any_text"},"end":"]"}]}
+})",
+             {"<a>", "<aa>, [b], <a>"},
+             {"", "<a>,", "<a><a>", "<a>, "}},
+            {"at most one tag",
+             R"({"format":{"type":"tags_with_separator","separator":"","stop_after_first":true,"tags":[
+                  {"begin":"<","content":{"type":"regex","pattern":"a+"},"end":">"}]}})",
+             {"", "<a>"},
+             {"<a><a>"}},
+            {"a text that does not begin like something else",
+             R"({"format":{"type":"triggered_tags","triggers":["<a"],"not_first":"{[","tags":[{"begin":"<a>","content":
+                  {"type":"regex","pattern":"1"},"end":"</a>"}]}})",
+             {"", " ", "x{", "\n<a>1</a>{", "< {"},
+             {"{", " \n[x", "<a>2"}},
         }) {
         const auto automaton = tags(c.tags);
         ASSERT_TRUE(automaton.has_value()) << c.name << ": " << automaton.error().text();
@@ -100,6 +117,31 @@ TEST(StructuralTag, ErrorsNameTheMember) {
         EXPECT_EQ(automaton.error().code, Code::kInvalidArgument);
         EXPECT_THAT(automaton.error().message, testing::HasSubstr(c.what)) << c.tags;
     }
+}
+
+TEST(StructuralTag, ControlTokensMustBeWrittenAsThat) {
+    const ControlTexts controls{{"[CALL]", "[ARGS]", "[THINK]"}, {"[CALL]", "[THINK]"}};
+    const auto of = [&](const char* text) {
+        Composite out(controls);
+        const auto start = out.add_node(), end = out.add_node();
+        EXPECT_TRUE(add_structural_tag(out, start, end, boost::json::parse(text), compile_pattern));
+        return std::move(out).build(start, end).value();
+    };
+    const auto fixed = of(R"({"format":{"type":"const_string","value":"[CALL]f[ARGS]1"}})");
+    EXPECT_TRUE(matches(*fixed, "\xFF[CALL]f\xFF[ARGS]1"));
+    EXPECT_FALSE(matches(*fixed, "[CALL]f[ARGS]1"));
+    const auto among = of(R"({"format":{"type":"triggered_tags","triggers":["[CALL]"],"tags":[{"begin":"[CALL]f[ARGS]",
+        "content":{"type":"regex","pattern":"1"},"end":""}]}})");
+    for (const auto* text : {"[x", "\xFF[THINK]", "x\xFF[CALL]f\xFF[ARGS]1 y", "[CALL]f\xFF[ARGS]1"}) {
+        EXPECT_TRUE(matches(*among, text)) << text;
+    }
+    for (const auto* text : {"\xFF", "\xFF[ARGS]", "\xFF[CALL]", "\xFF[CALL]f[ARGS]1", "[CALL]g"}) {
+        EXPECT_FALSE(matches(*among, text)) << text;
+    }
+    const auto inside = of(R"({"format":{"type":"tag","begin":"","content":{"type":"any_text"},"end":"[ARGS]"}})");
+    EXPECT_TRUE(matches(*inside, "a\xFF[ARGS]"));
+    EXPECT_TRUE(matches(*inside, "a[ARGS]"));
+    EXPECT_FALSE(matches(*inside, "\xFF[THINK]\xFF[ARGS]"));
 }
 
 TEST(StructuralTag, MasksEqualBruteForce) {

@@ -20,47 +20,65 @@ engine::ChatInput chat() {
     return out;
 }
 
-TEST(ForcedCalls, AreOneOfTheTools) {
-    const auto text = forced_call(text::find_output_format("hermes"), chat());
-    ASSERT_TRUE(text) << text.error().message;
-    const json::value choices = json::parse(*text).at("format").at("elements");
-    ASSERT_EQ(choices.as_array().size(), 2U);
-    EXPECT_EQ(choices.at(0).at("begin"), "<tool_call>\n{\"name\": \"f\", \"arguments\": ");
-    EXPECT_EQ(choices.at(0).at("content").at("json_schema"), chat().tools[0].at("function").at("parameters"));
-    EXPECT_EQ(choices.at(0).at("end"), "}\n</tool_call>");
-    EXPECT_EQ(choices.at(1).at("content").at("json_schema"), json::parse(R"({"type": "object"})"));
+/// The tags of calls that are all of an answer.
+json::value calls_of(const char* format, const engine::ChatInput& input, CallUse use = CallUse::kOnly) {
+    const auto out = calls_format(text::find_output_format(format), input, use);
+    EXPECT_TRUE(out.has_value()) << out.error().text();
+    return out ? json::value(*out) : json::value();
 }
 
-TEST(ForcedCalls, AreTheNamedTool) {
+TEST(ForcedCalls, AreOneOrMoreOfTheTools) {
+    const json::value calls = calls_of("hermes", chat());
+    EXPECT_EQ(calls.at("type"), "tags_with_separator");
+    EXPECT_EQ(calls.at("stop_after_first"), false);
+    ASSERT_EQ(calls.at("tags").as_array().size(), 2U);
+    EXPECT_EQ(calls.at("tags").at(0).at("begin"), "<tool_call>\n{\"name\": \"f\", \"arguments\": ");
+    EXPECT_EQ(calls.at("tags").at(0).at("content").at("json_schema"), chat().tools[0].at("function").at("parameters"));
+    EXPECT_EQ(calls.at("tags").at(0).at("end"), "}\n</tool_call>");
+    EXPECT_EQ(calls.at("tags").at(1).at("content").at("json_schema"), json::parse(R"({"type": "object"})"));
+}
+
+TEST(ForcedCalls, AreOneOfTheNamedTool) {
     engine::ChatInput named = chat();
+    named.tool_choice = engine::ToolChoice::kNamed;
     named.tool_name = "g";
-    const auto text = forced_call(text::find_output_format("kimi-k2"), named);
-    ASSERT_TRUE(text) << text.error().message;
-    const json::value choices = json::parse(*text).at("format").at("elements");
-    ASSERT_EQ(choices.as_array().size(), 1U);
-    EXPECT_THAT(std::string(choices.at(0).at("begin").as_string()), HasSubstr("functions.g:0"));
+    const json::value section = calls_of("kimi-k2", named);
+    EXPECT_EQ(section.at("begin"), "<|tool_calls_section_begin|>");
+    const json::value& calls = section.at("content");
+    EXPECT_EQ(calls.at("stop_after_first"), true);
+    ASSERT_EQ(calls.at("tags").as_array().size(), 1U);
+    EXPECT_EQ(calls.at("tags").at(0).at("begin"), "<|tool_call_begin|>functions.g:");
 }
 
 TEST(ForcedCalls, HaveTheirArgumentsBetweenTagsWhereTheFormatHas) {
-    const auto text = forced_call(text::find_output_format("qwen3-coder"), chat());
-    ASSERT_TRUE(text) << text.error().message;
-    const json::value parts = json::parse(*text).at("format").at("elements").at(0).at("elements");
-    ASSERT_EQ(parts.as_array().size(), 5U);
-    EXPECT_EQ(parts.at(0).at("value"), "<tool_call>\n<function=f>\n");
-    EXPECT_EQ(parts.at(1).at("begin"), "<parameter=s>\n");
-    EXPECT_EQ(parts.at(1).at("content").at("type"), "any_text");
+    const json::value call = calls_of("qwen3-coder", chat()).at("tags").at(0);
+    EXPECT_EQ(call.at("begin"), "<tool_call>\n<function=f>\n");
+    EXPECT_EQ(call.at("end"), "</function>\n</tool_call>");
+    const json::value parts = call.at("content").at("elements");
+    ASSERT_EQ(parts.as_array().size(), 4U);
+    EXPECT_EQ(parts.at(1).at("elements").at(0).at("begin"), "<parameter=s>\n");
+    EXPECT_EQ(parts.at(1).at("elements").at(0).at("content").at("type"), "any_text");
     EXPECT_EQ(parts.at(2).at("type"), "or");  // n may be left out
     EXPECT_EQ(parts.at(2).at("elements").at(0).at("content").at("type"), "json_schema");
     EXPECT_EQ(parts.at(3).at("content").at("elements").at(1).at("value"), "y");
-    EXPECT_EQ(parts.at(4).at("value"), "</function>\n</tool_call>");
 }
 
-TEST(ForcedCalls, AreRefusedWhereTheFormatHasNone) {
-    const auto harmony = forced_call(text::find_output_format("harmony"), chat());
-    ASSERT_FALSE(harmony);
-    EXPECT_EQ(harmony.error().code, Code::kInvalidArgument);
-    EXPECT_THAT(harmony.error().message, HasSubstr("tool_choice"));
-    EXPECT_FALSE(forced_call(nullptr, chat()));
+TEST(ForcedCalls, AmongTextOnlyStrictToolsAreHeldToTheirSchema) {
+    engine::ChatInput input = chat();
+    input.tools[0].at("function").as_object()["strict"] = true;
+    input.tools[1].at("function").as_object()["parameters"] = json::parse(R"({"type": "object", "required": ["k"]})");
+    const json::value text = calls_of("mistral-list", input, CallUse::kAmong);
+    EXPECT_EQ(text.at("triggers"), json::parse(R"(["[TOOL_CALLS]"])"));
+    const json::value& calls = text.at("tags").at(0).at("content").at("tags");
+    EXPECT_TRUE(calls.at(0).at("content").at("json_schema").as_object().contains("properties"));
+    EXPECT_EQ(calls.at(1).at("content").at("json_schema"), json::parse(R"({"type": "object"})"));
+}
+
+TEST(ForcedCalls, AreRefusedWhereNoFormatIsKnown) {
+    const auto none = calls_format(nullptr, chat(), CallUse::kOnly);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, Code::kInvalidArgument);
+    EXPECT_THAT(none.error().message, HasSubstr("tool_choice"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "runtime/engine/core.hpp"
 #include "tests/runtime/engine/fakes.hpp"
+#include "tests/runtime/runner/greedy_tokenizer.hpp"
 
 namespace gantry::runner {
 namespace {
@@ -15,42 +16,8 @@ namespace {
 using engine::GrammarSpec;
 using engine::testing::FakeModel;
 using engine::testing::Transcript;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using Kind = GrammarSpec::Kind;
-
-/// Encodes by the longest token that fits.
-class GreedyTokenizer final : public engine::testing::FakeTokenizer {
-  public:
-    using FakeTokenizer::FakeTokenizer;
-    std::vector<int32_t> encode(std::string_view text, text::EncodeOptions) const override {
-        std::vector<int32_t> out;
-        while (!text.empty()) {
-            int32_t best = -1;
-            size_t longest = 0;
-            for (int32_t id = 0; id < static_cast<int32_t>(vocab_size()); ++id) {
-                const std::string bytes = token_bytes(id);
-                if (bytes.size() > longest && text.starts_with(bytes)) {
-                    best = id;
-                    longest = bytes.size();
-                }
-            }
-            if (best < 0) {
-                return {};
-            }
-            out.push_back(best);
-            text.remove_prefix(longest);
-        }
-        return out;
-    }
-    std::optional<int32_t> token_to_id(std::string_view token) const override {
-        for (int32_t id = 0; id < static_cast<int32_t>(vocab_size()); ++id) {
-            if (id_to_token(id) == token) {
-                return id;
-            }
-        }
-        return std::nullopt;
-    }
-};
 
 constexpr int32_t kEndOfThought = 1;  // a control token
 
@@ -62,8 +29,8 @@ std::shared_ptr<const text::Tokenizer> tokenizer() {
     for (char c = ' '; c <= '~'; ++c) {
         tokens.emplace_back(1, c);
     }
-    return std::make_shared<GreedyTokenizer>(std::move(tokens),
-                                             std::set<int32_t>{engine::testing::kEos, kEndOfThought});
+    return std::make_shared<testing::GreedyTokenizer>(std::move(tokens),
+                                                      std::set<int32_t>{engine::testing::kEos, kEndOfThought});
 }
 
 /// An engine with random logits.
@@ -81,7 +48,7 @@ class GrammarsTest : public ::testing::Test {
         core_ = std::make_unique<engine::EngineCore>(std::move(model), tokenizer_, options);
     }
 
-    Transcript run(const GrammarSpec& spec, uint64_t seed, engine::GenerateRequest params = {}) {
+    Transcript run(const AnswerForm& form, uint64_t seed, engine::GenerateRequest params = {}) {
         Transcript out;
         engine::EngineRequest request;
         request.id = "r" + std::to_string(++requests_);
@@ -89,7 +56,7 @@ class GrammarsTest : public ::testing::Test {
         request.params = std::move(params);
         request.params.sampling.seed = seed;
         request.params.max_tokens = request.params.max_tokens.value_or(500);
-        auto constraint = grammars_.compile(spec);
+        auto constraint = grammars_.compile(form);
         EXPECT_TRUE(constraint.has_value()) << constraint.error().text();
         if (!constraint) {
             return out;
@@ -104,6 +71,12 @@ class GrammarsTest : public ::testing::Test {
         return out;
     }
 
+    Transcript run(const GrammarSpec& spec, uint64_t seed, engine::GenerateRequest params = {}) {
+        AnswerForm form;
+        form.content = spec;
+        return run(form, seed, std::move(params));
+    }
+
     std::shared_ptr<const text::Tokenizer> tokenizer_;
     Grammars grammars_;
     FakeModel* model_ = nullptr;
@@ -115,6 +88,12 @@ GrammarSpec spec(Kind kind, std::string text) {
     GrammarSpec out;
     out.kind = kind;
     out.text = std::move(text);
+    return out;
+}
+
+AnswerForm content(GrammarSpec spec) {
+    AnswerForm out;
+    out.content = std::move(spec);
     return out;
 }
 
@@ -283,7 +262,7 @@ TEST_F(GrammarsTest, MistakesAreFoundBeforeTheEngine) {
           Case{spec(Kind::kStructuralTag, "{"), "malformed JSON"}, Case{spec(Kind::kJsonSchema, "{"), "malformed JSON"},
           Case{spec(Kind::kJsonSchema, R"({"properties":{"a":{"type":"text"}}})"),
                "\"type\" at \"#/properties/a/type\""}}) {
-        const auto compiled = grammars_.compile(c.spec);
+        const auto compiled = grammars_.compile(content(c.spec));
         ASSERT_FALSE(compiled.has_value()) << c.what;
         EXPECT_THAT(compiled.error().message, HasSubstr(c.what));
     }
@@ -291,7 +270,7 @@ TEST_F(GrammarsTest, MistakesAreFoundBeforeTheEngine) {
 
 TEST_F(GrammarsTest, RemembersTheLastOnes) {
     for (size_t i = 0; i < Grammars::kRemembered + 5; ++i) {
-        EXPECT_TRUE(grammars_.compile(spec(Kind::kRegex, "a{" + std::to_string(i) + "}")).has_value());
+        EXPECT_TRUE(grammars_.compile(content(spec(Kind::kRegex, "a{" + std::to_string(i) + "}"))).has_value());
     }
     EXPECT_EQ(run(spec(Kind::kRegex, "a{2}"), 1).answers.at(0).text, "aa");
 }
