@@ -45,8 +45,8 @@ struct CatalogEntry {
     std::vector<std::string> languages;
     std::string licence;
     std::string tool_parser, reasoning_parser;  ///< as at launch; empty: as the chat template shows
-    std::vector<ModelSpec> specs;  ///< in order of preference
-    bool built_in = false;         ///< from the catalog's files, not registered by a user
+    std::vector<ModelSpec> specs;               ///< in order of preference
+    bool built_in = false;                      ///< from the catalog's files, not registered by a user
 };
 
 /// "0_5" and "0.5" mean the same.

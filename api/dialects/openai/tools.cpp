@@ -45,8 +45,7 @@ std::string read_tool(json::Reader& reader, const bj::value& value, const std::s
     }
     const bj::value* strict = function->if_contains("strict");
     if (strict && !strict->is_bool() && !strict->is_null()) {
-        reader.fail(path + ".function.strict",
-                    fmt::format("must be true or false, not {}", json::kind_name(*strict)));
+        reader.fail(path + ".function.strict", fmt::format("must be true or false, not {}", json::kind_name(*strict)));
     }
     return name;
 }
