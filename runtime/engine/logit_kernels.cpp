@@ -23,10 +23,12 @@ constexpr float kLowest = -std::numeric_limits<float>::infinity();
 /// exp(x) for x <= 0: 2^n * e^r with |r| <= ln(2)/2 and a polynomial for e^r. Branch-free. Below -87.7 n is -127, whose
 /// biased exponent makes 2^n zero.
 [[gnu::always_inline]] inline float exp_term(float x) {
+    constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: what is added to it is rounded, and stands in its lowest bits
     x = x < -88.0f ? -88.0f : x;
-    const auto n = static_cast<int32_t>(x * 1.44269504f - 0.5f);
-    float r = x - static_cast<float>(n) * 0.693359375f;
-    r = r + static_cast<float>(n) * 2.12194440e-4f;
+    const float shifted = x * 1.44269504f + kRound;
+    const float n = shifted - kRound;
+    float r = x - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
@@ -34,26 +36,100 @@ constexpr float kLowest = -std::numeric_limits<float>::infinity();
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    return p * std::bit_cast<float>((n + 127) << 23);
+    return p * std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127u) << 23);
+}
+
+constexpr size_t kLanes = 64;      ///< independent maxima, so that none waits for the one before
+constexpr size_t kAhead = 2048;    ///< floats; the processor's own prefetching ends with each page
+constexpr size_t kCacheLine = 16;  ///< floats
+
+/// What comes kAhead behind the block that begins at `begin`.
+[[gnu::always_inline]] inline void prefetch_block(const float* row, size_t n, size_t begin) {
+    for (size_t i = begin + kAhead; i < std::min(begin + kAhead + kLogitBlock, n); i += kCacheLine) {
+        __builtin_prefetch(row + i);
+    }
+}
+
+/// The largest of a whole block; nans[i] is set where there was one.
+[[gnu::always_inline]] inline float whole_block_max(const float* block, int32_t* nans) {
+    float lanes[kLanes];
+    for (size_t i = 0; i < kLanes; ++i) {
+        lanes[i] = kLowest;
+    }
+    for (size_t begin = 0; begin < kLogitBlock; begin += kLanes) {
+        for (size_t i = 0; i < kLanes; ++i) {
+            const float x = block[begin + i];
+            lanes[i] = x > lanes[i] ? x : lanes[i];
+            nans[i] |= x != x ? 1 : 0;
+        }
+    }
+    float max = kLowest;
+#pragma omp simd reduction(max : max)
+    for (size_t i = 0; i < kLanes; ++i) {
+        max = lanes[i] > max ? lanes[i] : max;
+    }
+    return max;
+}
+
+[[gnu::always_inline]] inline float part_block_max(const float* block, size_t n, int32_t* nans) {
+    float max = kLowest;
+    for (size_t i = 0; i < n; ++i) {
+        max = block[i] > max ? block[i] : max;
+        nans[0] |= block[i] != block[i] ? 1 : 0;
+    }
+    return max;
+}
+
+[[gnu::always_inline]] inline float block_sum(const float* block, size_t n, float max, float scale) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; ++i) {
+        sum += exp_term((block[i] - max) * scale);
+    }
+    return sum;
 }
 
 }  // namespace
 
 GANTRY_KERNEL RowMax row_max(const float* row, size_t n, float* block_max) {
     RowMax result{kLowest, false};
-    int32_t nans = 0;
+    int32_t nans[kLanes] = {};
     for (size_t begin = 0; begin < n; begin += kLogitBlock) {
-        const size_t end = std::min(begin + kLogitBlock, n);
-        float max = kLowest;
-#pragma omp simd reduction(max : max) reduction(| : nans)
-        for (size_t i = begin; i < end; ++i) {
-            max = row[i] > max ? row[i] : max;
-            nans |= row[i] != row[i] ? 1 : 0;
-        }
+        const bool whole = n - begin >= kLogitBlock;
+        prefetch_block(row, n, begin);
+        const float max = whole ? whole_block_max(row + begin, nans) : part_block_max(row + begin, n - begin, nans);
         block_max[begin / kLogitBlock] = max;
         result.max = max > result.max ? max : result.max;
     }
-    result.has_nan = nans != 0;
+    for (const int32_t nan : nans) {
+        result.has_nan = result.has_nan || nan != 0;
+    }
+    return result;
+}
+
+GANTRY_KERNEL RowMasses row_masses(const float* row, size_t n, float scale, float* block_max, float* block_mass) {
+    RowMasses result;
+    int32_t nans[kLanes] = {};
+    for (size_t begin = 0; begin < n; begin += kLogitBlock) {
+        const bool whole = n - begin >= kLogitBlock;
+        prefetch_block(row, n, begin);
+        const float max = whole ? whole_block_max(row + begin, nans) : part_block_max(row + begin, n - begin, nans);
+        const float reference = max > kLowest ? max : 0.0f;
+        block_max[begin / kLogitBlock] = max;
+        block_mass[begin / kLogitBlock] = whole ? block_sum(row + begin, kLogitBlock, reference, scale)
+                                                : block_sum(row + begin, n - begin, reference, scale);
+        result.max = max > result.max ? max : result.max;
+    }
+    for (const int32_t nan : nans) {
+        result.has_nan = result.has_nan || nan != 0;
+    }
+    double total = 0;
+#pragma omp simd reduction(+ : total)
+    for (size_t b = 0; b < logit_blocks(n); ++b) {
+        block_mass[b] *= exp_term((block_max[b] - result.max) * scale);
+        total += static_cast<double>(block_mass[b]);
+    }
+    result.total = total;
     return result;
 }
 
@@ -79,13 +155,7 @@ GANTRY_KERNEL double softmax_terms(const float* row, size_t n, float max, float 
 GANTRY_KERNEL double log_sum_exp(const float* row, size_t n, float max) {
     double total = 0;
     for (size_t begin = 0; begin < n; begin += kLogitBlock) {
-        const size_t end = std::min(begin + kLogitBlock, n);
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (size_t i = begin; i < end; ++i) {
-            sum += exp_term(row[i] - max);
-        }
-        total += static_cast<double>(sum);
+        total += static_cast<double>(block_sum(row + begin, std::min(kLogitBlock, n - begin), max, 1.0f));
     }
     return static_cast<double>(max) + std::log(total);
 }
@@ -175,16 +245,28 @@ GANTRY_KERNEL bool any_within(const float* values, size_t n, float low, float hi
 
 void collect(const float* values, size_t n, const float* block_max, float low, float high,
              std::vector<std::pair<float, size_t>>& out) {
-    for (size_t begin = 0; begin < n; begin += kChunk) {
-        const size_t end = std::min(begin + kChunk, n);
-        if (block_max[begin / kLogitBlock] < low || !any_within(values + begin, end - begin, low, high)) {
+    for (size_t block = 0; block < n; block += kLogitBlock) {
+        if (block_max[block / kLogitBlock] < low) {
             continue;
         }
-        for (size_t i = begin; i < end; ++i) {
-            if ((values[i] >= low) & (values[i] < high)) {
-                out.emplace_back(values[i], i);
+        const size_t block_end = std::min(block + kLogitBlock, n);
+        for (size_t begin = block; begin < block_end; begin += kChunk) {
+            const size_t end = std::min(begin + kChunk, block_end);
+            if (!any_within(values + begin, end - begin, low, high)) {
+                continue;
+            }
+            for (size_t i = begin; i < end; ++i) {
+                if ((values[i] >= low) & (values[i] < high)) {
+                    out.emplace_back(values[i], i);
+                }
             }
         }
+    }
+}
+
+void to_terms(std::vector<std::pair<float, size_t>>& values, float max, float scale) {
+    for (auto& [value, index] : values) {
+        value = exp_term((value - max) * scale);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -14,12 +15,19 @@ inline constexpr size_t kLogitBlock = 256;
 constexpr size_t logit_blocks(size_t n) { return (n + kLogitBlock - 1) / kLogitBlock; }
 
 struct RowMax {
-    float max = 0;
+    float max = -std::numeric_limits<float>::infinity();
     bool has_nan = false;
+};
+struct RowMasses : RowMax {
+    double total = 0;  ///< of the terms exp((row[i] - max) * scale); means nothing unless max is finite
 };
 
 /// The largest of row[0, n), and of each block into block_max[logit_blocks(n)].
 RowMax row_max(const float* row, size_t n, float* block_max);
+
+/// The same, and the sum of each block's terms into block_mass[logit_blocks(n)], while the block is at hand; no term is
+/// stored. scale is > 0.
+RowMasses row_masses(const float* row, size_t n, float scale, float* block_max, float* block_mass);
 
 /// out[i] = exp((row[i] - max) * scale), relative error below 3e-7, 0 below e^-87.7; block_max[b] the
 /// largest of each block of `out`. Returns the sum. `row` holds no NaN and nothing above `max`; scale is > 0.
@@ -49,6 +57,9 @@ Tail tail(const float* terms, size_t n, const float* block_max, float threshold)
 /// Appends (value, index) of every value with low <= value < high, in order of index. `block_max` belongs to `values`.
 void collect(const float* values, size_t n, const float* block_max, float low, float high,
              std::vector<std::pair<float, size_t>>& out);
+
+/// Makes of each value its term, as softmax_terms() does up to the last bits.
+void to_terms(std::vector<std::pair<float, size_t>>& values, float max, float scale);
 
 /// Sum of terms[begin, end) that are > `above`, and of those equal to it with an index < equal_end.
 double kept_mass(const float* terms, size_t begin, size_t end, float above, size_t equal_end);

@@ -54,7 +54,15 @@ std::span<float> Sampler::masked(std::span<float> row, const SamplerConfig& conf
 Result<Sampler::Edited> Sampler::inspect(std::span<const float> row, const SamplerConfig& config, bool saw_nan,
                                          bool restricted) {
     block_max_.resize(logit_blocks(row.size()));
-    const auto stats = kernels::row_max(row.data(), row.size(), block_max_.data());
+    kernels::RowMasses stats;
+    const bool masses = needs_masses(config, row.size());
+    if (masses) {
+        block_mass_.resize(block_max_.size());
+        stats = kernels::row_masses(row.data(), row.size(), 1.0f / config.temperature, block_max_.data(),
+                                    block_mass_.data());
+    } else {
+        static_cast<kernels::RowMax&>(stats) = kernels::row_max(row.data(), row.size(), block_max_.data());
+    }
     if (stats.has_nan || saw_nan) {
         return bad_logits("are not numbers (NaN)");
     }
@@ -65,7 +73,7 @@ Result<Sampler::Edited> Sampler::inspect(std::span<const float> row, const Sampl
         }
         return bad_logits(stats.max > 0 ? "are infinite" : "leave no token to choose");
     }
-    Edited edited{row, stats.max, config.temperature, false};
+    Edited edited{row, stats.max, config.temperature, false, masses ? std::optional(stats.total) : std::nullopt};
     if (config.dynatemp_range > 0) {
         edited.temperature = dynamic_temperature(row, stats.max, config);
     }
@@ -120,8 +128,8 @@ Result<std::span<const TokenProbability>> Sampler::distribution(std::span<float>
     if (edited.greedy) {
         probabilities_.push_back({static_cast<int32_t>(argmax(row, edited.max)), 1.0});
     } else {
-        const Cut cut = filter(edited, config, in.history.mirostat_mu());
-        const double mass = list(cut, config, in.place);
+        auto few = list_few(edited, config, in.place);
+        const double mass = few ? *few : list(filter(edited, config, in.history.mirostat_mu()), config, in.place);
         for (const auto& [term, id] : candidates_) {
             probabilities_.push_back({static_cast<int32_t>(id), static_cast<double>(term) / mass});
         }
@@ -136,46 +144,79 @@ size_t Sampler::argmax(std::span<const float> row, float max) const {
 }
 
 void Sampler::draw(const Edited& edited, const SamplerConfig& config, const SampleInput& in, SampledToken& token) {
-    const Cut cut = filter(edited, config, in.history.mirostat_mu());
     const double u = uniform(config.seed, in.place);
     const bool processed = config.top_logprobs && config.processed_logprobs;
+    const size_t n = edited.row.size();
     size_t chosen = 0;
-    double mass = 0;
-    if (lists(config, in.place) || processed) {
-        mass = list(cut, config, in.place);
-        double left = u * mass;
-        for (const auto& [term, id] : candidates_) {
-            chosen = id;
-            left -= static_cast<double>(term);
-            if (left < 0) {
-                break;
-            }
+    float term = 0;
+    auto mass = list_few(edited, config, in.place);
+    bool listed = mass.has_value();
+    if (!mass && edited.total && config.top_p == 1 && !processed && !removes_top(config, in.place)) {
+        double left = u * *edited.total;
+        const size_t block = block_at(left);
+        const size_t begin = block * kLogitBlock;
+        float largest = 0;
+        terms_.resize(n);
+        kernels::softmax_terms(edited.row.data() + begin, std::min(kLogitBlock, n - begin), edited.max, edited.scale(),
+                               terms_.data() + begin, &largest);
+        chosen = draw_in_block(block, n, {}, left);
+        term = terms_[chosen];
+        mass = edited.total;
+    } else if (!mass) {
+        const Cut cut = filter(edited, config, in.history.mirostat_mu());
+        listed = lists(config, in.place) || processed;
+        if (listed) {
+            mass = list(cut, config, in.place);
+        } else {
+            mass = kept_masses(n, cut);
+            double left = u * *mass;
+            const size_t block = block_at(left);
+            chosen = draw_in_block(block, n, cut, left);
+            term = terms_[chosen];
         }
-    } else {
-        mass = kept_masses(terms_.size(), cut);
-        chosen = draw_by_block(terms_.size(), cut, u * mass);
+    }
+    if (listed) {
+        chosen = draw_listed(u * *mass, term);
     }
     token.id = static_cast<int32_t>(chosen);
     if (processed) {
-        add_listed_logprobs(mass, *config.top_logprobs, token);
+        add_listed_logprobs(term, *mass, *config.top_logprobs, token);
     }
-    token.surprise = static_cast<float>(-std::log2(static_cast<double>(terms_[chosen]) / mass));
+    token.surprise = static_cast<float>(-std::log2(static_cast<double>(term) / *mass));
 }
 
-size_t Sampler::draw_by_block(size_t n, Cut cut, double left) const {
+size_t Sampler::draw_listed(double left, float& term) const {
+    size_t chosen = 0;
+    for (const auto& [its_term, id] : candidates_) {
+        chosen = id;
+        term = its_term;
+        left -= static_cast<double>(its_term);
+        if (left < 0) {
+            break;
+        }
+    }
+    return chosen;
+}
+
+size_t Sampler::block_at(double& left) const {
     size_t last_block = 0;  // where rounding makes `left` outlast the sums, the last kept token is meant
     for (size_t block = 0; block < block_mass_.size(); ++block) {
-        if (block_mass_[block] <= 0) {
+        const auto mass = static_cast<double>(block_mass_[block]);
+        if (mass <= 0) {
             continue;
         }
         last_block = block;
-        if (left < block_mass_[block]) {
+        if (left < mass) {
             break;
         }
-        left -= block_mass_[block];
+        left -= mass;
     }
-    size_t chosen = 0;
-    const size_t begin = last_block * kLogitBlock;
+    return last_block;
+}
+
+size_t Sampler::draw_in_block(size_t block, size_t n, Cut cut, double left) const {
+    const size_t begin = block * kLogitBlock;
+    size_t chosen = begin;
     for (size_t i = begin; i < std::min(begin + kLogitBlock, n); ++i) {
         if (terms_[i] > 0 && cut.has(terms_[i], i)) {
             chosen = i;
@@ -216,8 +257,8 @@ void Sampler::add_logprobs(std::span<const float> row, float max, uint32_t top, 
     }
 }
 
-void Sampler::add_listed_logprobs(double mass, uint32_t top, SampledToken& token) {
-    token.logprob = std::log(static_cast<double>(terms_[static_cast<size_t>(token.id)]) / mass);
+void Sampler::add_listed_logprobs(float term, double mass, uint32_t top, SampledToken& token) {
+    token.logprob = std::log(static_cast<double>(term) / mass);
     keep_likeliest(top);
     for (const auto& [term, id] : candidates_) {
         token.top.emplace_back(static_cast<int32_t>(id), std::log(static_cast<double>(term) / mass));

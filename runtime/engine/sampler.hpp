@@ -7,10 +7,14 @@
 /// place of all filters. Each filter sees the probabilities that the one before has left. docs/engine.md has their
 /// definitions.
 ///
-/// All filters but typical-p and XTC keep a prefix of the tokens sorted by (probability, then lowest id first), and
-/// nothing is ever sorted for them but a handful of candidates: a prefix is found by bisecting on the probability of
-/// its last member, each try one vectorised pass that skips blocks of the vocabulary without a candidate. The draw
-/// walks the kept tokens by id.
+/// The usual requests cost one pass over the row, which finds the largest logit of each block of the vocabulary (and,
+/// where a filter or the draw needs it, the block's mass): few tokens can get through top-k, top-p or min-p then, those
+/// are in few blocks, and only their probabilities are computed.
+///
+/// For the rest: all filters but typical-p and XTC keep a prefix of the tokens sorted by (probability, then lowest id
+/// first), and nothing is ever sorted for them but a handful of candidates: a prefix is found by bisecting on the
+/// probability of its last member, each try one vectorised pass that skips blocks of the vocabulary without a
+/// candidate. The draw walks the kept tokens by id.
 
 #include <cstdint>
 #include <optional>
@@ -83,6 +87,8 @@ class Sampler {
         float max = 0;
         float temperature = 1;
         bool greedy = false;
+        std::optional<double> total = std::nullopt;  ///< of the terms, where block_mass_ has them by block
+        float scale() const { return 1.0f / temperature; }
     };
     /// The row itself, or a copy of it with what may not be drawn at minus infinity.
     std::span<float> masked(std::span<float> row, const SamplerConfig& config, std::span<const uint32_t> mask);
@@ -90,12 +96,25 @@ class Sampler {
     Result<Edited> inspect(std::span<const float> row, const SamplerConfig& config, bool saw_nan, bool restricted);
     size_t argmax(std::span<const float> row, float max) const;
     void draw(const Edited& edited, const SamplerConfig& config, const SampleInput& in, SampledToken& token);
-    size_t draw_by_block(size_t n, Cut cut, double left) const;
+    size_t draw_listed(double left, float& term) const;
+    /// By block_mass_: the block that a point of the mass is in; `left` is how far behind the block's beginning.
+    size_t block_at(double& left) const;
+    /// By terms_ of that block.
+    size_t draw_in_block(size_t block, size_t n, Cut cut, double left) const;
     void add_logprobs(std::span<const float> row, float max, uint32_t top, SampledToken& token);
     /// From the list of kept tokens.
-    void add_listed_logprobs(double mass, uint32_t top, SampledToken& token);
+    void add_listed_logprobs(float term, double mass, uint32_t top, SampledToken& token);
     /// Sorts candidates_ and keeps the best.
     void keep_likeliest(size_t count);
+
+    // sampler_few.cpp
+    /// Whether inspect() should sum the blocks up.
+    static bool needs_masses(const SamplerConfig& config, size_t n);
+    /// Lists in candidates_, by id, what the filters keep, and gives its mass; none where that may be many tokens or
+    /// the filters need more than the logits' order. Every way through is as good: this one is short.
+    std::optional<double> list_few(const Edited& edited, const SamplerConfig& config, DrawPlace place);
+    bool collect_few(const Edited& edited, float low);
+    bool collect_nucleus(const Edited& edited, double wanted);
 
     // sampler_filters.cpp
     /// Fills terms_ and applies the filters that keep a prefix.
@@ -106,7 +125,7 @@ class Sampler {
     /// Lists the prefix in candidates_ by id, and applies the other filters. Returns the mass.
     double list(Cut cut, const SamplerConfig& config, DrawPlace place);
     void keep_typical(float mass);
-    void keep_nucleus(float mass);
+    void keep_nucleus(double wanted);
     void remove_top(float threshold);
     Cut mirostat_cut(const SamplerConfig& config, float mu, double total);
     /// The shortest prefix that has at least the target's count and mass; the one that ends at `low` has.
@@ -121,7 +140,7 @@ class Sampler {
     std::vector<float> scratch_;
     std::vector<float> masked_;
     std::vector<uint32_t> mask_;
-    std::vector<double> block_mass_;
+    std::vector<float> block_mass_;
     std::vector<std::pair<float, size_t>> candidates_;
     std::vector<TokenProbability> probabilities_;
 };

@@ -34,7 +34,7 @@ double mass_of(const std::vector<std::pair<float, size_t>>& candidates) {
 Sampler::Cut Sampler::filter(const Edited& edited, const SamplerConfig& config, float mirostat_mu) {
     const size_t n = edited.row.size();
     terms_.resize(n);
-    const float scale = 1.0f / edited.temperature;
+    const float scale = edited.scale();
     double total = kernels::softmax_terms(edited.row.data(), n, edited.max, scale, terms_.data(), block_max_.data());
     if (config.mirostat != 0) {
         return mirostat_cut(config, mirostat_mu, total);
@@ -83,7 +83,7 @@ double Sampler::list(Cut cut, const SamplerConfig& config, DrawPlace place) {
     if (config.mirostat == 0 && config.typical_p < 1) {
         keep_typical(config.typical_p);
         if (config.top_p < 1) {
-            keep_nucleus(config.top_p);
+            keep_nucleus(static_cast<double>(config.top_p) * mass_of(candidates_));
         }
         if (config.min_p > 0) {
             const float most = std::ranges::max_element(candidates_)->first;
@@ -141,8 +141,7 @@ void Sampler::keep_typical(float mass) {
     candidates_.resize(end);
 }
 
-void Sampler::keep_nucleus(float mass) {
-    const double wanted = static_cast<double>(mass) * mass_of(candidates_);
+void Sampler::keep_nucleus(double wanted) {
     std::ranges::sort(candidates_, likelier);
     double sum = 0;
     size_t kept = 0;
@@ -261,9 +260,9 @@ double Sampler::kept_masses(size_t n, Cut cut) {
             continue;
         }
         const size_t begin = block * kLogitBlock;
-        block_mass_[block] =
-            kernels::kept_mass(terms_.data(), begin, std::min(begin + kLogitBlock, n), cut.above, cut.equal_end);
-        total += block_mass_[block];
+        block_mass_[block] = static_cast<float>(
+            kernels::kept_mass(terms_.data(), begin, std::min(begin + kLogitBlock, n), cut.above, cut.equal_end));
+        total += static_cast<double>(block_mass_[block]);
     }
     return total;
 }
