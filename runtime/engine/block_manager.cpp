@@ -245,10 +245,27 @@ BlockId BlockManager::publish(PrefixRoot root, std::optional<BlockId> parent, Bl
 }
 
 void BlockManager::forget(BlockId block) {
+    evicted_[evicted_at_] = blocks_[block].hash;
+    evicted_at_ = (evicted_at_ + 1) % evicted_.size();
+    std::vector<BlockId> below;
+    withdraw(block, below);
+    while (!below.empty()) {
+        const BlockId child = below.back();
+        below.pop_back();
+        const bool cached = blocks_[child].references == 0;
+        if (cached) {
+            unlink(child);
+        }
+        withdraw(child, below);
+        if (cached) {
+            free_.push_back(child);
+        }
+    }
+}
+
+void BlockManager::withdraw(BlockId block, std::vector<BlockId>& children) {
     const Block self = blocks_[block];
     by_hash_.erase(self.hash);
-    evicted_[evicted_at_] = self.hash;
-    evicted_at_ = (evicted_at_ + 1) % evicted_.size();
     if (self.next_sibling != kNone) {
         blocks_[self.next_sibling].previous_sibling = self.previous_sibling;
     }
@@ -260,11 +277,15 @@ void BlockManager::forget(BlockId block) {
             root->second.first_child = self.next_sibling;
         }
         drop_root_use(self.parent_node);
-    } else if (self.previous_sibling == kNone) {
+    } else if (self.previous_sibling == kNone && self.parent != kNone) {
         blocks_[self.parent].first_child = self.next_sibling;
+    }
+    for (BlockId child = self.first_child; child != kNone; child = blocks_[child].next_sibling) {
+        children.push_back(child);
     }
     pinned_ -= self.pins > 0 ? 1 : 0;
     blocks_[block] = Block{};
+    blocks_[block].references = self.references;
 }
 
 uint32_t BlockManager::pin(std::span<const BlockId> table) {
@@ -340,7 +361,7 @@ BlockManager::Counts BlockManager::counts() const {
     return {free, cached_count_, block_count() - free - cached_count_};
 }
 
-std::string BlockManager::audit() const {
+std::string BlockManager::audit(bool windows) const {
     enum class State { kUnseen, kFree, kCached };
     std::vector<State> state(blocks_.size(), State::kUnseen);
     for (BlockId id : free_) {
@@ -394,7 +415,7 @@ std::string BlockManager::audit() const {
         if (parent == node_counts.end()) {
             return "block " + std::to_string(id) + " has lost its parent";
         }
-        if (blocks_[id].references > 0 && parent->second.first == 0) {
+        if (!windows && blocks_[id].references > 0 && parent->second.first == 0) {
             return "block " + std::to_string(id) + " is used without its parent";
         }
         if (blocks_[id].pins > parent->second.second) {

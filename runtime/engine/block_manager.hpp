@@ -16,6 +16,9 @@
 /// Tables are released last block first, so that among cached blocks a child is always older than its parent: eviction
 /// takes the ends of texts before their beginnings and never leaves an unreachable child.
 ///
+/// Where models look back a window only, a sequence gives up its beginning while it uses the rest. If such a beginning
+/// is evicted, what follows it cannot be found any more: it is not published any longer, and free where nobody uses it.
+///
 /// A text may have a salt: only texts of the same salt share blocks with it. A pinned block is evicted after all that
 /// are not pinned; as a pin goes from a text's beginning on, parents are pinned where children are. Pins are bounded:
 /// past the limit the oldest pinned text loses its pin.
@@ -122,8 +125,9 @@ class BlockManager {
     uint32_t pinned() const { return pinned_; }
 
     Counts counts() const;
-    /// Walks everything: empty when the books balance, else what is wrong. For tests; O(blocks).
-    std::string audit() const;
+    /// Walks everything: empty when the books balance, else what is wrong. `windows`: texts may be used without their
+    /// beginnings. For tests; O(blocks).
+    std::string audit(bool windows = false) const;
 
   private:
     static constexpr BlockId kNone = UINT32_MAX;
@@ -163,6 +167,8 @@ class BlockManager {
     void push_newest(BlockId block);
     void unlink(BlockId block);
     void forget(BlockId block);
+    /// Takes a block out of the tree, and adds those below it.
+    void withdraw(BlockId block, std::vector<BlockId>& children);
 
     uint32_t block_size_;
     bool prefix_cache_;

@@ -24,7 +24,8 @@ SchedulerLimits scheduler_limits(const ModelLimits& model, const EngineOptions& 
             options.priority_ageing,
             options.share_weights,
             static_cast<uint32_t>(std::min<uint64_t>(swap_blocks, UINT32_MAX)),
-            model.max_logit_rows};
+            model.max_logit_rows,
+            options.window};
 }
 
 /// Why a model with such limits cannot be used, if so.

@@ -72,7 +72,7 @@ class EngineCore {
     /// Any thread.
     const EngineMeter& meter() const { return meter_; }
     /// See BlockManager::audit().
-    std::string audit() const { return blocks_.audit(); }
+    std::string audit() const { return blocks_.audit(options_.window > 0); }
 
   private:
     struct Request;

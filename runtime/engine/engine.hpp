@@ -42,6 +42,8 @@ struct EngineOptions {
     std::chrono::milliseconds priority_ageing{10'000};  ///< of waiting that make up for one priority; 0: never
     FairShare::Weights share_weights;                   ///< of share keys; others have 1
     uint64_t swap_bytes = 0;  ///< host memory for the blocks of preempted sequences, where the plugin can move blocks
+    /// Tokens that a token sees in every layer, itself included; blocks before them are given back. 0: all.
+    uint32_t window = 0;
     DraftSource speculative = DraftSource::kOff;
     uint32_t draft_tokens = 8;         ///< guesses for one sequence in one step, at most
     bool draft_adaptive = true;        ///< false: always so many, whatever comes of it

@@ -56,8 +56,9 @@ void Scheduler::fork(SequenceId parent, SequenceId child) {
     shares_.enter(original.key);
     ScheduledSequence& copy = insert(std::move(sequence));
     if (original.running && running_.size() < limits_.max_running) {
-        blocks_.reference(original.table);
+        blocks_.reference(original.held());
         copy.table = original.table;
+        copy.dropped = original.dropped;
         copy.computed = original.computed;
         copy.published = original.published;
         start(copy);
@@ -76,7 +77,7 @@ void Scheduler::remove(SequenceId id) {
     auto it = sequences_.find(id);
     ScheduledSequence& s = *it->second;
     if (s.running) {
-        blocks_.release(s.table);
+        blocks_.release(s.held());
         running_.erase(s.rank);
     } else {
         queue_.erase(entry(s));
@@ -101,7 +102,7 @@ void Scheduler::forget_swap(SequenceId id) {
 
 bool Scheduler::worth_swapping(const ScheduledSequence& s) const {
     const uint32_t blocks = blocks_.blocks_for(s.computed);
-    return s.computed > 0 && token_cost_ > 0 && swapped_blocks_ + blocks <= limits_.swap_blocks &&
+    return s.computed > 0 && s.dropped == 0 && token_cost_ > 0 && swapped_blocks_ + blocks <= limits_.swap_blocks &&
            2 * block_cost_ * blocks < token_cost_ * s.computed;
 }
 
@@ -290,9 +291,9 @@ void Scheduler::preempt(ScheduledSequence& s, StepPlan& plan) {
         swapped_blocks_ += blocks;
         plan.swap_outs.push_back({s.id, 0, {s.table.begin(), s.table.begin() + blocks}});
     }
-    blocks_.release(s.table);
+    blocks_.release(s.held());
     s.table.clear();
-    s.computed = s.published = 0;
+    s.computed = s.published = s.dropped = 0;
     s.running = false;
     running_.erase(s.rank);
     queue_.push(entry(s));
@@ -309,22 +310,43 @@ void Scheduler::commit(const StepPlan& plan) {
 }
 
 void Scheduler::fill(ScheduledSequence& s, uint32_t computed) {
-    const uint32_t block_size = blocks_.block_size();
     s.computed = computed;
-    if (!blocks_.prefix_cache() || s.isolated || s.published == computed / block_size) {
+    publish(s);
+    drop_unseen(s);
+}
+
+void Scheduler::publish(ScheduledSequence& s) {
+    const uint32_t block_size = blocks_.block_size();
+    if (!blocks_.prefix_cache() || s.isolated || s.published == s.computed / block_size) {
         return;
     }
     blocks_.extend_hashes(s.root, s.tokens, s.hashes);
-    for (; s.published < computed / block_size; ++s.published) {
+    for (; s.published < s.computed / block_size; ++s.published) {
         const uint32_t i = s.published;
         const auto parent = i > 0 ? std::optional(s.table[i - 1]) : std::nullopt;
         const auto text = std::span(s.tokens).subspan(size_t{i} * block_size, block_size);
         s.table[i] = blocks_.publish(s.root, parent, s.table[i], text, s.hashes[i]);
     }
-    if (s.pin_tokens > 0 && computed >= s.pin_tokens / block_size * block_size) {
+    if (s.pin_tokens > 0 && s.computed >= s.pin_tokens / block_size * block_size) {
         blocks_.pin(std::span(s.table).first(s.pin_tokens / block_size));
         s.pin_tokens = 0;
     }
+}
+
+void Scheduler::drop_unseen(ScheduledSequence& s) {
+    if (limits_.window == 0 || s.pin_tokens > 0 || s.computed < limits_.window) {
+        return;
+    }
+    // The next token sees from here on. Its own block and the one before stay, which the next to be published follows.
+    const uint32_t seen_from = s.computed + 1 - limits_.window;
+    const uint32_t next = s.computed / blocks_.block_size();
+    const uint32_t end = std::min(seen_from / blocks_.block_size(), std::max(next, 1u) - 1);
+    if (end <= s.dropped) {
+        return;
+    }
+    blocks_.release(std::span(s.table).subspan(s.dropped, end - s.dropped));
+    s.dropped = end;
+    std::fill_n(s.table.begin(), end, s.table[end]);
 }
 
 uint32_t Scheduler::lend_slots(const StepItem& item, uint32_t count) {

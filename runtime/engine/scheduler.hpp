@@ -21,6 +21,9 @@
 /// A key is charged for what is computed for it, once: a prompt when it is admitted, less what the cache had; an
 /// answer's tokens as they come; nothing for what a preemption makes it compute again.
 ///
+/// Where every layer of the model looks back a window only, blocks that no token to come can see are given back while
+/// the sequence runs. They keep their places in the table; what stands there is not read any more.
+///
 /// Forked sequences share blocks; a partly filled shared block is copied by the first that writes into it. So is a
 /// cached block of which only the beginning is wanted, by the sequence that is admitted with it.
 
@@ -46,6 +49,7 @@ struct SchedulerLimits {
     FairShare::Weights share_weights = {};  ///< of keys; others have 1
     uint32_t swap_blocks = 0;               ///< blocks that host memory may hold for preempted sequences
     uint32_t logit_rows = UINT32_MAX;       ///< rows of logits of a step; at least max_running
+    uint32_t window = 0;                    ///< tokens that a token sees, itself included, in every layer; 0: all
 };
 
 /// What a step does for one sequence: computes tokens [context, context + count).
@@ -112,6 +116,9 @@ struct ScheduledSequence {
     uint32_t adapter = 0;                     ///< see CacheUse
     std::vector<int32_t> tokens;
     std::vector<BlockId> table;
+    uint32_t dropped = 0;  ///< blocks at the table's beginning that are not held any more
+
+    std::span<const BlockId> held() const { return std::span(table).subspan(dropped); }
 
     uint32_t pending() const { return static_cast<uint32_t>(tokens.size()) - computed; }
 };
@@ -186,6 +193,9 @@ class Scheduler {
     MissReason miss_reason(const ScheduledSequence& s, bool shared) const;
     /// So many of its tokens are computed: offers the blocks that are whole now to the cache.
     void fill(ScheduledSequence& s, uint32_t computed);
+    void publish(ScheduledSequence& s);
+    /// Gives back what lies before the window.
+    void drop_unseen(ScheduledSequence& s);
     void preempt(ScheduledSequence& s, StepPlan& plan);
     bool must_copy_last(const ScheduledSequence& s) const;
     StepItem take(ScheduledSequence& s, uint32_t count);

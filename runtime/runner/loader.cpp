@@ -201,6 +201,20 @@ Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, con
     return out;
 }
 
+namespace {
+
+/// Of models all of whose layers look back a window only; else 0.
+uint32_t window_of(const registry::ModelManifest& manifest) {
+    const auto window = manifest.hyper.find("sliding_window");
+    if (window == manifest.hyper.end() || manifest.hyper.contains("sliding_window_layers")) {
+        return 0;
+    }
+    const auto* tokens = std::get_if<int64_t>(&window->second);
+    return tokens != nullptr && *tokens > 0 ? static_cast<uint32_t>(*tokens) : 0;
+}
+
+}  // namespace
+
 engine::EngineOptions engine_options(const LoadedModel& loaded, const RunnerSpec& spec) {
     engine::EngineOptions options = loaded.options;
     options.speculative = engine::draft_source_from(spec.speculative).value_or(engine::DraftSource::kOff);
@@ -214,6 +228,7 @@ engine::EngineOptions engine_options(const LoadedModel& loaded, const RunnerSpec
             options.eos_ids.push_back(*id);
         }
     };
+    options.window = window_of(*loaded.manifest);
     add(loaded.tokenizer->eos_id());
     if (!loaded.manifest->eos_token.empty()) {
         add(loaded.tokenizer->token_to_id(loaded.manifest->eos_token));

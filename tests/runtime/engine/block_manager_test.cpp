@@ -293,6 +293,45 @@ TEST(BlockManager, UnpinsTheOldestTextPastTheLimit) {
     EXPECT_EQ(blocks.audit(), "");
 }
 
+TEST(BlockManager, WhatFollowsAnEvictedBeginningCannotBeFound) {
+    BlockManager blocks(6, 4, true);
+    const auto used = fill(blocks, iota(0, 12));
+    auto branch = blocks.match(iota(0, 4), 1);
+    blocks.reference(branch);
+    branch.push_back(*blocks.allocate());
+    std::vector<int32_t> other = iota(0, 4);
+    other.insert(other.end(), {91, 92, 93, 94});
+    branch[1] = blocks.publish(branch[0], branch[1], std::span(other).last(4));
+    blocks.release(branch);                    // its end is cached
+    blocks.release(std::span(used).first(1));  // a window has left the beginning behind
+    EXPECT_EQ(blocks.match(iota(0, 12), 3).size(), 3u);
+    EXPECT_EQ(blocks.audit(true), "");
+    for (int i = 0; i < 3; ++i) {  // two are free, one is cached: the branch's end, which is older than the beginning
+        ASSERT_TRUE(blocks.allocate());
+    }
+    EXPECT_EQ(blocks.match(iota(0, 12), 3).size(), 3u);
+    ASSERT_TRUE(blocks.allocate());
+    EXPECT_EQ(blocks.match(iota(0, 12), 3).size(), 0u);
+    EXPECT_EQ(blocks.audit(true), "");
+    EXPECT_EQ(blocks.counts().used, 6u);
+    blocks.release(std::span(used).subspan(1));
+    EXPECT_EQ(blocks.counts().free, 2u);
+    EXPECT_EQ(blocks.audit(true), "");
+}
+
+TEST(BlockManager, EvictingABeginningFreesWhatIsCachedBehindIt) {
+    BlockManager blocks(3, 4, true);
+    const auto table = fill(blocks, iota(0, 12));
+    for (const BlockId block : table) {  // beginnings first, as windows leave them
+        blocks.release(block);
+    }
+    EXPECT_EQ(blocks.counts().cached, 3u);
+    ASSERT_TRUE(blocks.allocate());
+    EXPECT_EQ(blocks.counts().free, 2u);
+    EXPECT_EQ(blocks.counts().cached, 0u);
+    EXPECT_EQ(blocks.audit(), "");
+}
+
 TEST(BlockManager, TellsTheEvictedFromTheNew) {
     BlockManager blocks(2, 4, true);
     std::vector<uint64_t> hashes, others;

@@ -44,7 +44,7 @@ std::string_view whole_characters(std::string_view bytes) {
 }
 
 /// The answer when nothing else is going on, in the most direct way.
-Expected alone(const EngineRequest& request, uint32_t index, const ModelLimits& limits) {
+Expected alone(const EngineRequest& request, uint32_t index, const ModelLimits& limits, uint32_t window) {
     const auto tokenizer = testing::small_tokenizer();
     const GenerateRequest& p = request.params;
     const SamplerConfig config = resolve(p.sampling, {}, 0, *tokenizer);
@@ -62,7 +62,7 @@ Expected alone(const EngineRequest& request, uint32_t index, const ModelLimits& 
     Sampler sampler;
     std::vector<float> row(limits.vocab_size);
     while (true) {
-        testing::fake_logits(all, row);
+        testing::fake_logits(window > 0 && all.size() > window ? std::span(all).last(window) : std::span(all), row);
         const bool early = answer.size() < p.min_tokens;
         const auto token = sampler.sample(
             row, config, {history, early ? std::span(stop_ids) : std::span<const int32_t>(), {index, answer.size()}});
@@ -189,8 +189,10 @@ class Schedule {
             options.draft_adaptive = dice_.chance(30);
             options.drafter = std::make_shared<testing::GuessingDrafter>(limits_.vocab_size, seed, dice_.pick(0, 100));
         }
+        options.window = dice_.chance(25) ? dice_.pick(1, 20) : 0;
         auto model = std::make_unique<FakeModel>(limits_);
         model_ = model.get();
+        model_->window = options.window;
         if (dice_.chance(20)) {
             model_->before_read = [this] {
                 return dice_.chance(70) ? ok() : Status(Error{Code::kOutOfMemory, "no pinned memory"});
@@ -286,7 +288,7 @@ class Schedule {
         ASSERT_EQ(got.answers.size(), n);
         uint64_t tokens = 0;
         for (uint32_t i = 0; i < n; ++i) {
-            const Expected expected = alone(job.request, i, limits_);
+            const Expected expected = alone(job.request, i, limits_, model_->window);
             const auto& answer = got.answers.at(i);
             tokens += expected.tokens;
             ASSERT_TRUE(answer.finish);

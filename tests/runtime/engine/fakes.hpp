@@ -183,6 +183,7 @@ class FakeModel : public CausalModel {
     std::function<Status()> before_read;
     std::atomic<uint64_t> executes = 0;
     uint64_t copies = 0, slot_copies = 0;
+    uint32_t window = 0;    ///< tokens that a token sees; 0: all
     uint32_t adapters = 0;  ///< loaded so far; batches name them 1, 2, ...
     std::vector<uint32_t> dropped;
     std::function<Status(const gantry_batch_t&)> before_execute;
@@ -206,6 +207,9 @@ class FakeModel : public CausalModel {
         }
         for (size_t i = path.size(); i-- > 0;) {
             seen_.push_back(slot(b, s, context + path[i]));
+        }
+        if (window > 0 && seen_.size() > window) {
+            seen_.erase(seen_.begin(), seen_.end() - static_cast<std::ptrdiff_t>(window));
         }
     }
 

@@ -54,6 +54,31 @@ TEST(Scheduler, HasNothingToDoWithoutSequences) {
     EXPECT_THAT(b.step().items, IsEmpty());
 }
 
+TEST(Scheduler, GivesBackBlocksThatNoTokenSees) {
+    for (const bool cache : {false, true}) {
+        SchedulerLimits limits{8, 4};
+        limits.window = 9;
+        Bench b(16, limits, cache);
+        b.scheduler.add(1, 0, prompt(14));
+        uint32_t most = 0;
+        for (int i = 0; i < 40; ++i) {
+            b.step();
+            ASSERT_EQ(b.blocks.audit(true), "");
+            if (i > 3) {
+                most = std::max(most, b.blocks.counts().used);
+            }
+        }
+        EXPECT_EQ(b.scheduler.at(1).table.size(), b.blocks.blocks_for(b.scheduler.at(1).computed));
+        EXPECT_LE(most, 4u);  // nine tokens lie in four blocks at most
+        b.scheduler.remove(1);
+        EXPECT_EQ(b.blocks.counts().used, 0u);
+        // A text's beginning is found as before.
+        b.scheduler.add(2, 0, prompt(14));
+        b.step();
+        EXPECT_EQ(b.scheduler.at(2).cached, cache ? 13u : 0u);
+    }
+}
+
 TEST(Scheduler, CutsALongPromptIntoChunksAndSamplesAfterTheLast) {
     Bench b(8, {6, 4});
     b.scheduler.add(1, 0, prompt(14));
