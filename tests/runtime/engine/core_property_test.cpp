@@ -182,8 +182,13 @@ class Schedule {
         options.share_weights = {{"k", 2.0}};
         options.swap_bytes = dice_.chance(60) ? dice_.pick(0, 30) * limits_.block_size * sizeof(int32_t) : 0;
         if (dice_.chance(50)) {
-            limits_.features |= dice_.chance(50) ? uint32_t{GANTRY_CAUSAL_LM_TREE} : 0u;
-            limits_.max_logit_rows += dice_.pick(0, 20);
+            const bool trees = dice_.chance(70);
+            limits_.features |= trees ? uint32_t{GANTRY_CAUSAL_LM_TREE} : 0u;
+            limits_.max_logit_rows += dice_.pick(trees ? 8 : 0, 24);
+            if (trees) {  // a tree needs room in the step
+                limits_.max_step_tokens = std::max(limits_.max_step_tokens, dice_.pick(8, 40));
+                options.step_tokens = dice_.chance(70) ? 0 : options.step_tokens;
+            }
             options.speculative = static_cast<DraftSource>(dice_.pick(2, 4));
             options.draft_tokens = dice_.pick(1, 9);
             options.draft_adaptive = dice_.chance(30);
@@ -345,7 +350,7 @@ TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
     EXPECT_GT(reports, 20u);
     EXPECT_GT(swaps, 20u);
     EXPECT_GT(accepted, 500u);
-    EXPECT_GT(slot_copies, 25u);
+    EXPECT_GT(slot_copies, 100u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomSchedules, ::testing::Range<uint64_t>(0, 8));
