@@ -275,13 +275,74 @@ Result<const Architecture*> find_hf_architecture(std::span<const std::string> cl
 
 bool is_ignored_tensor(FileKind kind, std::string_view name) {
     if (kind == FileKind::kGguf) {
-        return name == "rope_freqs.weight" || name.ends_with(".attn_rot_embd.weight");
+        return name == "rope_freqs.weight" || name == "rope_factors_short.weight" ||
+               name == "rope_factors_long.weight" || name.ends_with(".attn_rot_embd.weight");
     }
     return name.ends_with(".rotary_emb.inv_freq");
 }
 
+namespace {
+
+Status add_table(std::string_view file, const char* tensor, const char* key, std::vector<double> values,
+                 ModelManifest& out) {
+    const auto pairs = std::get<int64_t>(out.hyper.find("rope.dim")->second) / 2;
+    if (values.size() != static_cast<size_t>(pairs)) {
+        return Error{Code::kDataLoss, std::string(file) + ": tensor '" + tensor + "' has " +
+                                          std::to_string(values.size()) + " elements, the model rotates " +
+                                          std::to_string(pairs) + " pairs"};
+    }
+    out.hyper[key] = std::move(values);
+    return ok();
+}
+
+/// LongRoPE as llama.cpp's converter writes it: the factors are tensors, and the scaling's type may be left out. Where
+/// the attention factor is left out, too, backends have it from the two contexts.
+Status add_longrope(std::string_view file, const HyperSource& source, RotaryTables& rotary, ModelManifest& out) {
+    constexpr std::string_view kOriginal = "rope.scaling.original_context_length";
+    GANTRY_TRY(const auto original, source.integer(kOriginal));
+    const int64_t context = std::get<int64_t>(out.hyper.find("context_length")->second);
+    if (!original || *original < 2 || *original > context) {
+        return source.fault(kOriginal, "is missing or out of range, and the file has factors of LongRoPE");
+    }
+    GANTRY_CHECK_OK(
+        add_table(file, "rope_factors_short.weight", "rope.short_factors", std::move(rotary.short_factors), out));
+    GANTRY_CHECK_OK(
+        add_table(file, "rope_factors_long.weight", "rope.long_factors", std::move(rotary.long_factors), out));
+    GANTRY_TRY(const auto attention, source.number("rope.scaling.attn_factor"));
+    if (attention && *attention <= 0) {
+        return source.fault("rope.scaling.attn_factor", "must be above zero");
+    }
+    if (attention) {
+        out.hyper["rope.attention_factor"] = *attention;
+    }
+    out.hyper["rope.scaling"] = std::string("longrope");
+    out.hyper["rope.original_context"] = *original;
+    out.hyper["rope.factor"] = static_cast<double>(context) / static_cast<double>(*original);
+    return ok();
+}
+
+Status add_rotary(std::string_view file, const HyperSource& source, RotaryTables rotary, ModelManifest& out) {
+    if (!rotary.divisors.empty()) {
+        GANTRY_CHECK_OK(
+            add_table(file, "rope_freqs.weight", "rope.frequency_divisors", std::move(rotary.divisors), out));
+    }
+    if (!rotary.short_factors.empty() || !rotary.long_factors.empty()) {
+        return add_longrope(file, source, rotary, out);
+    }
+    const auto scaling = out.hyper.find("rope.scaling");
+    const bool longrope = scaling != out.hyper.end() && std::get<std::string>(scaling->second) == "longrope";
+    if (longrope && !out.hyper.contains("rope.long_factors")) {
+        return Error{Code::kDataLoss, std::string(file) +
+                                          ": the model is scaled by LongRoPE, but tensors "
+                                          "'rope_factors_short.weight' and 'rope_factors_long.weight' are missing"};
+    }
+    return ok();
+}
+
+}  // namespace
+
 Status translate(const Architecture& architecture, FileKind kind, const HyperSource& source,
-                 std::span<const SourceTensor> tensors, std::vector<double> frequency_divisors, ModelManifest& out) {
+                 std::span<const SourceTensor> tensors, RotaryTables rotary, ModelManifest& out) {
     const std::string_view file = tensors.empty() ? std::string_view("model") : tensors.front().origin;
     const std::string_view embedding = kind == FileKind::kGguf ? "token_embd.weight" : "model.embed_tokens.weight";
     const std::string_view head = kind == FileKind::kGguf ? "output.weight" : "lm_head.weight";
@@ -296,15 +357,7 @@ Status translate(const Architecture& architecture, FileKind kind, const HyperSou
     if (out.encoder && out.encoder->task == EncoderInfo::Task::kEmbed) {
         out.hyper["tie_embeddings"] = true;  // an embedder has no use for an output head, nor need its file have one
     }
-    if (!frequency_divisors.empty()) {
-        const auto pairs = std::get<int64_t>(out.hyper.find("rope.dim")->second) / 2;
-        if (frequency_divisors.size() != static_cast<size_t>(pairs)) {
-            return Error{Code::kDataLoss, std::string(file) + ": tensor 'rope_freqs.weight' has " +
-                                              std::to_string(frequency_divisors.size()) +
-                                              " elements, the model rotates " + std::to_string(pairs) + " pairs"};
-        }
-        out.hyper["rope.frequency_divisors"] = std::move(frequency_divisors);
-    }
+    GANTRY_CHECK_OK(add_rotary(file, source, std::move(rotary), out));
     const bool tied = std::get<bool>(out.hyper.find("tie_embeddings")->second);
     TensorTranslator translator(architecture, kind, out);
     for (const auto& t : tensors) {

@@ -65,12 +65,19 @@ struct SourceTensor {
     std::string_view origin;   ///< path of its file, for messages
 };
 
+/// What GGUF files keep of the rotation in tensors; empty where the file has none.
+struct RotaryTables {
+    std::vector<double> divisors;       ///< rope_freqs.weight
+    std::vector<double> short_factors;  ///< rope_factors_short.weight: LongRoPE, with the long ones or not at all
+    std::vector<double> long_factors;   ///< rope_factors_long.weight
+};
+
 /// Fills architecture, hyper, tensors, parameter_count, context_length and quantization of `out`. Reports missing keys
 /// and tensors, tensors that the architecture does not have, and shapes that contradict the hyperparameters (kDataLoss
-/// or kUnimplemented, with file and offset). `frequency_divisors` are GGUF's rope_freqs.weight, if any. Where
-/// out.encoder says that the model is an embedder, it has no output head.
+/// or kUnimplemented, with file and offset). Where out.encoder says that the model is an embedder, it has no output
+/// head.
 Status translate(const Architecture& architecture, FileKind kind, const HyperSource& source,
-                 std::span<const SourceTensor> tensors, std::vector<double> frequency_divisors, ModelManifest& out);
+                 std::span<const SourceTensor> tensors, RotaryTables rotary, ModelManifest& out);
 
 /// The hyperparameters alone (the first half of translate). `tensor_count` bounds what a damaged file may claim;
 /// `vocab_size` is the number of rows of the token embedding, `has_output` whether there is a separate output head.

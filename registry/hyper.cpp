@@ -230,6 +230,9 @@ class HyperTranslator {
         if (type == "none") {
             return ok();
         }
+        if (gguf_ && type == "longrope") {
+            return ok();  // the rest is in tensors, see RotaryTables
+        }
         if (!gguf_ && (type == "longrope" || type == "su")) {
             return longrope();
         }

@@ -184,14 +184,15 @@ Status read_generation(const GgufFile& file, const TokenizerGguf& tokenizer, Gen
     return ok();
 }
 
-Result<std::vector<double>> read_frequency_divisors(const GgufModel& model) {
+/// A vector of positive numbers; empty where the file lacks it.
+Result<std::vector<double>> read_rotary_tensor(const GgufModel& model, std::string_view name) {
     std::vector<double> out;
     for (const auto& part : model.parts) {
-        const auto it = std::ranges::find(part.tensors, std::string_view("rope_freqs.weight"), &GgufTensor::name);
+        const auto it = std::ranges::find(part.tensors, name, &GgufTensor::name);
         if (it == part.tensors.end()) {
             continue;
         }
-        const std::string field = "tensor 'rope_freqs.weight'";
+        const std::string field = "tensor '" + std::string(name) + "'";
         if (it->dtype != GANTRY_DTYPE_F32 || it->shape.size() != 1) {
             return file_fault(part.origin, field, it->info_offset, "must be a vector of F32");
         }
@@ -204,6 +205,14 @@ Result<std::vector<double>> read_frequency_divisors(const GgufModel& model) {
             out.push_back(value);
         }
     }
+    return out;
+}
+
+Result<RotaryTables> read_rotary_tables(const GgufModel& model) {
+    RotaryTables out;
+    GANTRY_TRY(out.divisors, read_rotary_tensor(model, "rope_freqs.weight"));
+    GANTRY_TRY(out.short_factors, read_rotary_tensor(model, "rope_factors_short.weight"));
+    GANTRY_TRY(out.long_factors, read_rotary_tensor(model, "rope_factors_long.weight"));
     return out;
 }
 
@@ -325,12 +334,12 @@ Result<ModelManifest> manifest_from_gguf(GgufModel model) {
     const auto tensors = source_tensors(model);
     const GgufHyper keys(first, *name + ".");
     if (decoder != nullptr) {
-        GANTRY_TRY(auto divisors, read_frequency_divisors(model));
+        GANTRY_TRY(auto rotary, read_rotary_tables(model));
         GANTRY_TRY(const auto pooling, keys.integer("pooling_type"));
         if (pooling.value_or(0) != 0) {
             out.encoder.emplace();  // a language model that was converted as an embedder
         }
-        GANTRY_CHECK_OK(translate(*decoder, FileKind::kGguf, keys, tensors, std::move(divisors), out));
+        GANTRY_CHECK_OK(translate(*decoder, FileKind::kGguf, keys, tensors, std::move(rotary), out));
         if (out.encoder) {
             GANTRY_CHECK_OK(describe_gguf_embedder(keys, out));
         }

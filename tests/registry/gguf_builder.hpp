@@ -23,6 +23,7 @@ class GgufBuilder {
         std::vector<uint64_t> ne;  ///< in the file's order
         uint32_t type = 0;
         uint64_t nbytes = 0;
+        std::string data = {};  ///< empty: zeros
     };
 
     explicit GgufBuilder(uint32_t version = 3) : version_(version) {}
@@ -87,7 +88,12 @@ class GgufBuilder {
         if (!tensors_.empty()) {
             out_.resize((out_.size() + alignment_ - 1) / alignment_ * alignment_, '\0');
         }
-        mark("data", std::string(offset, '\0'));
+        std::string data;
+        for (const auto& t : tensors_) {
+            data += t.data;
+            data.resize(data.size() + (t.nbytes + alignment_ - 1) / alignment_ * alignment_ - t.data.size(), '\0');
+        }
+        mark("data", data);
         return out_;
     }
 

@@ -82,6 +82,39 @@ TEST(GgufHyper, YarnKeepsLlamaCppsMeaning) {
     EXPECT_EQ(std::get<int64_t>(m.hyper.at("rope.original_context")), 16);
 }
 
+TEST(GgufHyper, LongRopeHasItsFactorsInTensors) {
+    const auto factors = [](double first, bool with_long = true) {
+        auto b = model();
+        b.u32("llama.rope.scaling.original_context_length", 32);
+        std::string values;
+        for (int i = 0; i < 8; ++i) {
+            values += GgufBuilder::bytes_of(static_cast<float>(first + i));
+        }
+        b.tensor({"rope_factors_short.weight", {8}, 0, values.size(), values});
+        if (with_long) {
+            b.tensor({"rope_factors_long.weight", {8}, 0, values.size(), values});
+        }
+        return b;
+    };
+    for (const bool named : {false, true}) {
+        auto b = factors(1.5);
+        if (named) {
+            b.text("llama.rope.scaling.type", "longrope").f32("llama.rope.scaling.attn_factor", 1.25);
+        }
+        const auto m = load(b).value();
+        EXPECT_EQ(std::get<std::string>(m.hyper.at("rope.scaling")), "longrope");
+        EXPECT_EQ(std::get<int64_t>(m.hyper.at("rope.original_context")), 32);
+        EXPECT_EQ(std::get<double>(m.hyper.at("rope.factor")), 4);
+        EXPECT_EQ(std::get<std::vector<double>>(m.hyper.at("rope.short_factors"))[0], 1.5);
+        EXPECT_EQ(std::get<std::vector<double>>(m.hyper.at("rope.long_factors"))[7], 8.5);
+        EXPECT_EQ(m.hyper.contains("rope.attention_factor"), named);
+    }
+    EXPECT_THAT(message(factors(-1)), HasSubstr("'rope_factors_short.weight'"));
+    EXPECT_THAT(message(factors(1, false)), HasSubstr("'rope_factors_long.weight' has 0 elements"));
+    auto unnamed = model();
+    EXPECT_THAT(message(unnamed.text("llama.rope.scaling.type", "longrope")), HasSubstr("are missing"));
+}
+
 TEST(GgufHyper, OldLinearScaling) {
     auto b = model();
     b.f32("llama.rope.scale_linear", 4);
