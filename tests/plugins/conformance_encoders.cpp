@@ -137,6 +137,7 @@ TEST_P(Conformance, EncodersTellTheirWidthsAndLimits) {
     ASSERT_FALSE(plugin().assess(dense.model, args, needs));
     EXPECT_EQ(needs.max_context, 24U) << "a text has to fit in one step";
     EXPECT_EQ(needs.kv_bytes_per_block, 0U);
+    EXPECT_EQ(needs.block_size, args.block_size) << "hosts count in blocks, also in those of no bytes";
     EXPECT_GT(needs.scratch_bytes, 24U * 32U * sizeof(float));
     EXPECT_GT(needs.weights_bytes + needs.mapped_bytes, 60000U);
     const auto model = plugin().load(dense.model, args);

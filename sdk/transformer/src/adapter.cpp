@@ -103,6 +103,7 @@ class TransformerBackend final : public sdk::Backend {
         p.needs.score = provider_->score();
         add_weights(p.tensors, *p.parts.device, p.needs);
         p.needs.scratch_bytes = encoder_scratch_bytes(p.parts.config, plan, *p.parts.device);
+        p.needs.block_size = plan.block_size;  // of blocks that take no bytes
         p.needs.max_context = plan.max_context;
         return p;
     }

@@ -162,6 +162,7 @@ void complete_plan(LoadPlan& plan, const gantry_load_spec_t& spec, const ModelCo
 
 void complete_encoder_plan(LoadPlan& plan, const gantry_load_spec_t& spec, const ModelConfig& config) {
     plan.max_context = limit("max_context", spec.max_context, config.max_context(), config.max_context());
+    plan.block_size = limit("block_size", spec.block_size, kDefaultBlockSize, kMaxBlockSize);
     // Activations grow with the longest text: a context of 32768 is for those who ask for it.
     const uint32_t longest = spec.max_context != 0 ? plan.max_context : std::min(plan.max_context, kLongEncoderTokens);
     plan.max_step_tokens =
