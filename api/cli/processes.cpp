@@ -10,6 +10,7 @@
 #include "api/http/server_app.hpp"
 #include "base/config.hpp"
 #include "base/paths.hpp"
+#include "runtime/fleet/managed_fleet.hpp"
 #include "runtime/plugins/probe.hpp"
 #include "runtime/runner/runner.hpp"
 
@@ -52,7 +53,10 @@ int cmd_serve(const Arguments& args) {
         return fail(die_with.error());
     }
     api::ServerParts parts;
-    parts.make_fleet = fleet::make_local_fleet;
+    parts.make_fleet = [](const boost::asio::any_io_executor& executor, fleet::FleetOptions options) {
+        const fleet::ManagedOptions managed{options.state, options.keep_alive};
+        return fleet::make_managed_fleet(executor, fleet::make_local_fleet(executor, std::move(options)), managed);
+    };
     parts.routes = dialects::all_routes();
     parts.die_with_fd = static_cast<int>(*die_with);
     auto app = api::ServerApp::create(*config, std::move(parts));

@@ -19,6 +19,7 @@
 
 #include "api/http/core_routes.hpp"
 #include "api/http/router.hpp"
+#include "api/http/state_file.hpp"
 #include "api/http/telemetry.hpp"
 #include "base/http/server.hpp"
 #include "base/log.hpp"
@@ -59,6 +60,23 @@ http::ServerLimits limits_from(const config::Config& config) {
     return limits;
 }
 
+/// A server that ends with the program that started it remembers nothing, nor brings models of others back.
+StateFile open_state(const config::Config& config, const ServerParts& parts) {
+    if (parts.die_with_fd >= 0) {
+        return StateFile::forgetful();
+    }
+    const std::string& folder = config.string("paths.state_dir");
+    return StateFile::open(folder.empty() ? paths::state_dir() : fs::path(folder));
+}
+
+fleet::FleetOptions options_with(const config::Config& config, StateFile& state) {
+    fleet::FleetOptions options = fleet_options(config);
+    if (state.keeps_launches() && config.boolean("fleet.restore")) {
+        options.state = &state.database();
+    }
+    return options;
+}
+
 /// The built-in catalog with the user's own entries behind it; a broken file of the user's costs only itself.
 registry::Catalog read_catalog(const fleet::FleetOptions& options) {
     registry::Catalog all;
@@ -97,6 +115,7 @@ fleet::FleetOptions fleet_options(const config::Config& config) {
     options.restart_limit = static_cast<int>(config.integer("fleet.restart_limit"));
     options.restart_window = std::chrono::seconds(config.integer("fleet.restart_window_s"));
     options.load_watchdog = std::chrono::seconds(config.integer("fleet.load_timeout_s"));
+    options.keep_alive = std::chrono::seconds(config.integer("fleet.keep_alive_s"));
     options.sandbox = config.boolean("fleet.sandbox");
     for (const char* name : {"queue_limit", "priority_ageing_s", "swap_mib"}) {
         options.scheduling[name] = std::to_string(config.integer(std::string("scheduler.") + name));
@@ -110,7 +129,8 @@ fleet::FleetOptions fleet_options(const config::Config& config) {
 struct ServerApp::Impl {
     Impl(const config::Config& config, ServerParts p)
         : parts(std::move(p)),
-          options(fleet_options(config)),
+          state(open_state(config, parts)),
+          options(options_with(config, state)),
           catalog(read_catalog(options)),
           fleet(parts.make_fleet(io.get_executor(), options)),
           services(*fleet, metrics, catalog),
@@ -124,6 +144,12 @@ struct ServerApp::Impl {
           signals(io),
           lifeline(io),
           drain_timeout(std::chrono::seconds(config.integer("server.drain_timeout_s"))) {
+        services.state = &state.database();
+        services.stop = [this] {
+            if (!services.draining) {
+                begin_stop("asked to over HTTP");
+            }
+        };
         services.access_log = config.boolean("log.access");
         services.cors_origins = config.list("server.cors_origins");
         observe_fleet(services);
@@ -144,6 +170,7 @@ struct ServerApp::Impl {
 
     ServerParts parts;
     asio::io_context io{1};
+    StateFile state;
     fleet::FleetOptions options;
     registry::Catalog catalog;
     metrics::Registry metrics;

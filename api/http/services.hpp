@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,6 +12,10 @@
 #include "base/metrics.hpp"
 #include "registry/catalog.hpp"
 #include "runtime/fleet/fleet.hpp"
+
+namespace gantry::sqlite {
+class Database;
+}
 
 namespace gantry::api {
 
@@ -22,8 +27,11 @@ struct Services {
     fleet::Fleet& fleet;
     metrics::Registry& metrics;
     const registry::Catalog& catalog;
-    std::string address;    ///< "127.0.0.1:9997", for clients that ask where the server is
-    bool draining = false;  ///< set once the server is on its way out
+    /// What has to outlive the server (state.db); each part of it migrates a schema of its own.
+    sqlite::Database* state = nullptr;
+    std::function<void()> stop;  ///< begins the server's way out; unset: it cannot
+    std::string address;         ///< "127.0.0.1:9997", for clients that ask where the server is
+    bool draining = false;       ///< set once the server is on its way out
     bool access_log = true;
     Telemetry* telemetry = nullptr;  ///< null: nobody collects traces
     std::vector<std::string> cors_origins;

@@ -19,6 +19,10 @@
 #include "runtime/encoder/types.hpp"
 #include "runtime/engine/types.hpp"
 
+namespace gantry::sqlite {
+class Database;
+}
+
 namespace gantry::fleet {
 
 /// A launch as a client asks for it; unset fields are chosen.
@@ -42,6 +46,13 @@ struct LaunchRequest {
     std::map<std::string, std::string> adapters;  ///< LoRA: name -> folder or GGUF file
     std::vector<std::string> adapter_dirs;        ///< from where adapters may be loaded later
     bool wake_on_request = false;                 ///< a request wakes a sleeping model, else it is refused
+    /// Time without requests after which it is stopped; negative: never. Unset: FleetOptions::keep_alive.
+    std::optional<std::chrono::seconds> keep_alive;
+    bool on_demand = false;  ///< loaded by its first request, and again after an idle stop
+    bool pinned = false;     ///< neither stopped when idle nor evicted
+    bool evict = false;      ///< where it does not fit, idle models give way
+    uint32_t replicas = 1;   ///< processes that serve it together
+    std::string replica_of;  ///< set by the fleet: the uid whose replica this launch is
 };
 
 enum class State {
@@ -54,7 +65,8 @@ enum class State {
     kAsleep,
     kStopping,
     kRestarting,
-    kFailed
+    kFailed,
+    kUnloaded  ///< on demand, and not loaded now
 };
 std::string_view state_name(State state);  ///< "resolving", "placing", ...
 
@@ -64,6 +76,17 @@ struct EncoderStatus {
     std::vector<uint32_t> dimensions;  ///< to which vectors may be cut; empty: the publisher does not say
     std::vector<std::string> labels;   ///< of the scores
     std::vector<std::string> prompts;  ///< names of those that may go before a text
+};
+
+/// One of the processes that serve a model.
+struct ReplicaStatus {
+    int id = 0;       ///< unique in its model, and never given again while others are there
+    std::string uid;  ///< its own: the model's, or the model's with "-rep" and a number
+    State state = State::kResolving;
+    int pid = 0;
+    int64_t created = 0;  ///< Unix seconds
+    uint32_t in_use = 0;  ///< requests that run on it
+    std::optional<Error> error;
 };
 
 /// Everything visible about one launched model.
@@ -91,7 +114,36 @@ struct ModelStatus {
     std::map<std::string, std::string> adapters;  ///< loaded ones, name -> path
     int pid = 0;
     int restarts = 0;
-    std::vector<std::string> log_tail;  ///< the runner's last lines
+    std::vector<std::string> log_tail;               ///< the runner's last lines
+    uint64_t log_lines = 0;                          ///< lines that there have been; the last of them are in log_tail
+    std::optional<std::chrono::seconds> keep_alive;  ///< unset or negative: it is not stopped when idle
+    bool on_demand = false, pinned = false;
+    bool parked = false;    ///< it failed again and again, and is not brought back before somebody launches it
+    uint32_t in_use = 0;    ///< requests that run
+    int64_t last_used = 0;  ///< Unix seconds; 0: not yet
+    int64_t expires = 0;    ///< Unix seconds of its idle stop, if no request comes; 0: none is due
+    std::vector<ReplicaStatus> replicas;
+};
+
+/// What a launch would do.
+struct LaunchPlan {
+    std::string uid, model_name, model_path;
+    std::string engine;  ///< the plugin that would run it
+    std::string sum;     ///< the memory's sum, for people
+    uint64_t host_bytes = 0, device_bytes = 0;
+    uint32_t context = 0;             ///< tokens
+    bool fits = false;                ///< beside what runs
+    std::vector<std::string> evicts;  ///< where it does not fit: idle models that would give way, if it may evict
+    std::optional<Error> error;       ///< why it would be refused
+};
+
+/// A launch that was acknowledged and is to come back with the server.
+struct DesiredLaunch {
+    std::string uid;
+    LaunchRequest request;
+    bool parked = false;
+    int attempts = 0;    ///< restores that did not get it ready
+    std::string reason;  ///< why it is parked
 };
 
 /// The memory of this machine as launches see it.
@@ -99,6 +151,8 @@ struct Ledger {
     uint64_t total = 0;  ///< bytes that models may use together
     uint64_t reserved = 0;
 };
+
+class EventLog;
 
 /// A running generation. Destroying it cancels.
 class EventStream {
@@ -160,6 +214,39 @@ class Fleet {
     /// The plugins with their devices, as `gantry probe` reported them (see runtime/plugins/probe.hpp for the form).
     virtual boost::asio::awaitable<Result<boost::json::value>> backends() = 0;
     virtual Ledger ledger() const = 0;
+
+    /// What launch() would do. An error is one of asking; that it would be refused stands in the plan.
+    virtual boost::asio::awaitable<Result<LaunchPlan>> plan(LaunchRequest request) = 0;
+    /// Calls `watcher` with each change of a model; kFailed for the reason kCancelled is the last of one that was
+    /// stopped. The watcher must not call the fleet.
+    virtual void watch(std::function<void(const ModelStatus&)> watcher) = 0;
+    /// Counts as a use of a model; a new keep_alive takes the place of the launch's. Zero: stopped as soon as idle.
+    virtual Status touch(std::string_view uid, std::optional<std::chrono::seconds> keep_alive) = 0;
+
+    // What follows is of fleets that manage a set of models (managed_fleet.hpp); others say kUnimplemented.
+
+    /// What has happened to models; null: nobody keeps it.
+    virtual EventLog* events() { return nullptr; }
+    /// The launches that are to be there, in the order of their launch.
+    virtual std::vector<DesiredLaunch> desired() const { return {}; }
+    /// Records a launch that is to be there after the next start of the server, without launching it now; gives its
+    /// uid.
+    virtual Result<std::string> remember(LaunchRequest request);
+    /// A model is not to come back; it runs on. An unknown uid is fine.
+    virtual Status unremember(const std::string& uid);
+    /// Further processes for a model, launched as it was. They are loading when this returns.
+    virtual boost::asio::awaitable<Result<std::vector<ReplicaStatus>>> add_replicas(std::string uid, uint32_t count);
+    /// Ends one after its requests, or after `patience`; gives how many are left. The last one is the model.
+    virtual boost::asio::awaitable<Result<size_t>> remove_replica(std::string uid, int id,
+                                                                  std::chrono::milliseconds patience);
+    /// Launches `request` beside a model, and, when it is ready, sends it the model's requests. The old processes end
+    /// after their requests, or after `patience`. Where the launch fails all stays as it was.
+    virtual boost::asio::awaitable<Status> replace(std::string uid, LaunchRequest request,
+                                                   std::chrono::milliseconds patience);
+    /// Other names of models: name -> uid. A name that is a uid is refused; a uid need not be launched.
+    virtual std::map<std::string, std::string> aliases() const { return {}; }
+    virtual Status set_alias(std::string name, std::string uid);
+    virtual Status drop_alias(const std::string& name);
 };
 
 struct FleetOptions {
@@ -175,9 +262,12 @@ struct FleetOptions {
     std::chrono::milliseconds load_watchdog{120'000};  ///< without progress
     bool sandbox = true;
     std::map<std::string, std::string> scheduling;  ///< for every model; see runtime/runner/scheduling.hpp
+    /// Where launches are recorded, and from where they come back; null: nowhere. Must outlive the fleet.
+    sqlite::Database* state = nullptr;
+    std::chrono::seconds keep_alive{-1};  ///< for launches that say nothing; negative: never stopped
 };
 
-/// Fleet on this machine's processes.
+/// Fleet on this machine's processes. It counts no use and remembers nothing: see managed_fleet.hpp.
 std::unique_ptr<Fleet> make_local_fleet(boost::asio::any_io_executor executor, FleetOptions options);
 
 }  // namespace gantry::fleet

@@ -95,6 +95,9 @@ LaunchedModel::LaunchedModel(asio::any_io_executor executor, std::string uid)
 void LaunchedModel::update(const std::function<void(ModelStatus&)>& change) {
     change(status_);
     changed_.notify();
+    if (watcher_) {
+        watcher_(status_);
+    }
 }
 
 void LaunchedModel::start(runner::RunnerSpec spec, SupervisionOptions options, std::function<void()> on_end) {
@@ -352,6 +355,7 @@ void LaunchedModel::collect_log(const std::shared_ptr<ChildProcess>& child) {
                     tail.erase(tail.begin());
                 }
                 tail.push_back(std::move(*line));
+                ++self->status_.log_lines;
             }
         },
         asio::detached);

@@ -38,6 +38,8 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     const ModelStatus& status() const { return status_; }
     /// Sets what is visible, and wakes who waits for changes.
     void update(const std::function<void(ModelStatus&)>& change);
+    /// Is called with every change.
+    void set_watcher(std::function<void(const ModelStatus&)> watcher) { watcher_ = std::move(watcher); }
 
     /// Starts the process and watches over it. `on_end` is called once, when no process is left and none will come:
     /// the model was stopped, its first load failed, or it crashed too often.
@@ -99,6 +101,7 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     runner::RunnerSpec spec_;
     SupervisionOptions options_;
     std::function<void()> on_end_;
+    std::function<void(const ModelStatus&)> watcher_;
     std::optional<http::Client> client_;     ///< to the process that is ready
     std::shared_ptr<EventChannel> channel_;  ///< likewise
     std::deque<std::chrono::steady_clock::time_point> crashes_;

@@ -12,15 +12,13 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "registry/registry.hpp"
 #include "runtime/fleet/fleet.hpp"
+#include "runtime/fleet/launch_planner.hpp"
 #include "runtime/fleet/launched_model.hpp"
 #include "runtime/fleet/machine.hpp"
 #include "runtime/fleet/memory_ledger.hpp"
-#include "runtime/fleet/placement.hpp"
 #include "runtime/fleet/probe_client.hpp"
 #include "runtime/fleet/uid.hpp"
-#include "runtime/plugins/json.hpp"
 
 namespace gantry::fleet {
 namespace asio = boost::asio;
@@ -29,40 +27,7 @@ namespace json = boost::json;
 using namespace asio::experimental::awaitable_operators;
 namespace {
 
-using Texts = std::map<std::string, std::string>;
-struct SplitOptions {
-    Texts plugin, scheduling;
-};
-
-/// A launch's options: those of the scheduler, whose names lose their prefix, and the rest.
-SplitOptions split_options(const Texts& options) {
-    constexpr std::string_view kPrefix = "scheduler.";
-    SplitOptions out;
-    for (const auto& [name, text] : options) {
-        const bool ours = name.starts_with(kPrefix);
-        (ours ? out.scheduling : out.plugin)[ours ? name.substr(kPrefix.size()) : name] = text;
-    }
-    return out;
-}
-
-constexpr uint32_t kMaxSequences = 16;
-/// As runners take them; assessments have to be made with the same limits.
-constexpr uint32_t kStepTokens = 512;
-
 using ModelPtr = std::shared_ptr<LaunchedModel>;
-
-Result<registry::Registry> open_registry(const FleetOptions& options) {
-    GANTRY_TRY(registry::Registry registry,
-               registry::Registry::open({options.share_dir, registry::HfCache::default_hub()}));
-    for (const std::string& dir : options.catalog_dirs) {
-        GANTRY_TRY(const registry::Catalog own, registry::Catalog::load(dir));
-        for (registry::CatalogEntry entry : own.entries()) {
-            entry.built_in = false;
-            GANTRY_CHECK_OK(registry.catalog().add(std::move(entry)));
-        }
-    }
-    return registry;
-}
 
 /// Sockets are called <pid>-<number>.sock. Those of processes that are gone are in nobody's way, but litter.
 void remove_stale_sockets(const fs::path& dir) {
@@ -108,18 +73,14 @@ class LocalFleet final : public Fleet {
     LocalFleet(asio::any_io_executor executor, FleetOptions options)
         : executor_(std::move(executor)),
           options_(std::move(options)),
-          registry_(open_registry(options_)),
           ledger_(options_.memory_limit != 0 ? options_.memory_limit : memory_for_models(memory_total())),
-          threads_(options_.threads != 0 ? options_.threads : usable_cores()) {
+          planner_(executor_, options_) {
         // A child that dies while it is written to must not take us along; write() tells.
         ::signal(SIGPIPE, SIG_IGN);
         std::error_code ec;
         fs::create_directories(options_.runtime_dir, ec);
         ::chmod(options_.runtime_dir.c_str(), S_IRWXU);
         remove_stale_sockets(options_.runtime_dir);
-        if (!registry_) {
-            log::error("the model catalog cannot be read: {}", registry_.error().text());
-        }
     }
 
     asio::awaitable<Result<std::string>> launch(LaunchRequest request) override {
@@ -128,13 +89,14 @@ class LocalFleet final : public Fleet {
         }
         GANTRY_CO_TRY(const std::string uid, choose_uid(request));
         const auto model = std::make_shared<LaunchedModel>(executor_, uid);
+        model->set_watcher(watcher_);
         models_[uid] = model;
         LaunchGuard guard(models_, model);
         model->update([&](ModelStatus& s) {
             s.model_name = request.model;
             s.stage = "resolve";
         });
-        auto resolved = resolve(request);
+        auto resolved = planner_.resolve(request);
         if (!resolved) {
             co_return guard.fail(resolved.error());
         }
@@ -150,19 +112,24 @@ class LocalFleet final : public Fleet {
             s.state = State::kPlacing;
             s.stage = "place";
         });
-        auto report = co_await ask_plugins(*model, request, resolved->path);
+        auto report = co_await planner_.ask(*model, request, resolved->path);
         if (!report) {
             co_return guard.fail(report.error());
         }
         Draft draft;
         if (!request.draft_model.empty()) {
-            auto asked = co_await ask_about_draft(*model, request);
+            auto asked = co_await planner_.ask_about_draft(*model, request);
             if (!asked) {
                 co_return guard.fail(asked.error().in("the draft model"));
             }
             draft = std::move(*asked);
         }
-        auto placement = reserve(uid, request, *report, draft.report);
+        auto placement = LaunchPlanner::find_place(request, *report, draft.report, ledger_);
+        if (placement) {
+            if (const Status reserved = ledger_.reserve(uid, placement->host_bytes); !reserved) {
+                placement = reserved.error();
+            }
+        }
         if (!placement) {
             co_return guard.fail(placement.error().in("model '" + uid + "'"));
         }
@@ -329,10 +296,23 @@ class LocalFleet final : public Fleet {
     }
 
     asio::awaitable<Result<json::value>> backends() override {
-        co_return co_await run_probe_process(executor_, options_.program, probe_request());
+        co_return co_await run_probe_process(executor_, options_.program, planner_.probe_request());
     }
 
     Ledger ledger() const override { return {ledger_.total(), ledger_.reserved()}; }
+
+    asio::awaitable<Result<LaunchPlan>> plan(LaunchRequest request) override {
+        GANTRY_CO_TRY(std::string uid, choose_uid(request));
+        co_return co_await planner_.plan(std::move(uid), std::move(request), ledger_);
+    }
+
+    void watch(std::function<void(const ModelStatus&)> watcher) override { watcher_ = std::move(watcher); }
+
+    /// Use is counted where the set of models is kept (managed_fleet.hpp): here a model runs until it is stopped.
+    Status touch(std::string_view uid, std::optional<std::chrono::seconds>) override {
+        const auto found = find(uid);
+        return found ? ok() : Status(found.error());
+    }
 
   private:
     Result<ModelPtr> find(std::string_view uid) const {
@@ -377,110 +357,17 @@ class LocalFleet final : public Fleet {
             return Error{Code::kInvalidArgument, "a launch needs a model's name or path"};
         }
         if (request.uid.empty()) {
-            std::string name = request.model.empty() ? request.model_path : request.model;
-            if (name.find('/') != std::string::npos) {
-                const fs::path path = fs::path(name).lexically_normal();
-                const fs::path last = path.has_filename() ? path.filename() : path.parent_path().filename();
-                name = last.extension() == ".gguf" ? last.stem().string() : last.string();
-            }
+            const std::string name = launch_name(request.model, request.model_path);
             return make_uid(name, [this](const std::string& uid) { return taken(uid); });
         }
-        GANTRY_CHECK_OK(check_uid(request.uid));
+        if (request.replica_of.empty()) {
+            GANTRY_CHECK_OK(check_uid(request.uid));
+        }
         if (taken(request.uid)) {
             return Error{Code::kAlreadyExists, "a model '" + request.uid + "' is already launched",
                          "stop it, or choose another uid"};
         }
         return request.uid;
-    }
-
-    Result<registry::ModelRef> resolve(const LaunchRequest& request) const {
-        if (!registry_) {
-            return registry_.error();
-        }
-        registry::ResolveOptions how;
-        how.format = request.format;
-        how.size_in_billions = request.size_in_billions;
-        how.quantization = request.quantization;
-        if (request.model_path.empty()) {
-            return registry_->resolve(request.model, how);
-        }
-        std::error_code ec;
-        const fs::path path = fs::absolute(request.model_path, ec);
-        GANTRY_TRY(registry::ModelRef ref, registry_->resolve(path.string(), how));
-        if (!request.model.empty()) {
-            ref.name = request.model;
-        }
-        return ref;
-    }
-
-    plugins::ProbeRequest probe_request() const {
-        plugins::ProbeRequest probe;
-        for (const std::string& dir : options_.plugin_dirs) {
-            std::error_code ec;
-            probe.plugin_dirs.push_back(fs::absolute(dir, ec));
-        }
-        probe.threads = threads_;
-        return probe;
-    }
-
-    asio::awaitable<Result<ProbeReport>> ask_plugins(LaunchedModel& model, const LaunchRequest& request,
-                                                     const fs::path& path) {
-        plugins::ProbeRequest probe = probe_request();
-        probe.model_path = path;
-        probe.threads = request.threads.value_or(threads_);
-        probe.spec.max_context = request.context.value_or(0);
-        probe.spec.max_sequences = request.max_sequences.value_or(kMaxSequences);
-        probe.spec.max_step_tokens = std::max(kStepTokens, probe.spec.max_sequences);
-        probe.spec.max_logit_rows = runner::logit_rows(probe.spec.max_sequences, request.speculative);
-        probe.spec.options = split_options(request.options).plugin;
-        const Error cancelled{Code::kCancelled, "the launch was cancelled"};
-        if (model.stop_requested()) {
-            co_return cancelled;
-        }
-        auto result =
-            co_await (run_probe_process(executor_, options_.program, std::move(probe)) || model.wait_stop_request());
-        if (result.index() == 1 || model.stop_requested()) {
-            co_return cancelled;
-        }
-        auto& answer = std::get<0>(result);
-        if (!answer) {
-            co_return answer.error();
-        }
-        co_return read_report(*answer);
-    }
-
-    struct Draft {
-        std::string path;
-        std::optional<ProbeReport> report;
-    };
-    asio::awaitable<Result<Draft>> ask_about_draft(LaunchedModel& model, LaunchRequest request) {
-        request.model = std::exchange(request.draft_model, "");
-        request.model_path.clear();
-        request.context.reset();
-        request.format.clear();
-        request.size_in_billions.clear();
-        request.quantization.clear();
-        GANTRY_CO_TRY(const registry::ModelRef ref, resolve(request));
-        Draft draft;
-        draft.path = ref.path.string();
-        GANTRY_CO_TRY(draft.report, co_await ask_plugins(model, request, ref.path));
-        co_return draft;
-    }
-
-    Result<Placement> reserve(const std::string& uid, const LaunchRequest& request, const ProbeReport& report,
-                              const std::optional<ProbeReport>& draft) {
-        PlacementWish wish;
-        wish.engine = request.engine;
-        wish.context = request.context;
-        wish.max_sequences = request.max_sequences.value_or(kMaxSequences);
-        wish.host_free = ledger_.free();
-        wish.host_free_text = ledger_.text();
-        GANTRY_TRY(Placement placement, place(report, wish));
-        if (draft) {
-            GANTRY_CHECK_OK(place_draft(*draft, wish, placement));
-        }
-        GANTRY_CHECK_OK(ledger_.reserve(uid, placement.host_bytes));
-        return placement;
     }
 
     void start(const ModelPtr& model, const LaunchRequest& request, const Placement& placement,
@@ -497,7 +384,7 @@ class LocalFleet final : public Fleet {
         }
         spec.uid = uid;
         spec.model_path = model->status().model_path;
-        for (const fs::path& dir : probe_request().plugin_dirs) {
+        for (const fs::path& dir : planner_.probe_request().plugin_dirs) {
             spec.plugin_dirs.push_back(dir.string());
         }
         spec.engine = placement.engine;
@@ -506,9 +393,9 @@ class LocalFleet final : public Fleet {
         spec.socket = (fs::path(options_.runtime_dir) /
                        (std::to_string(::getpid()) + "-" + std::to_string(++sockets_made_) + ".sock"))
                           .string();
-        spec.threads = request.threads.value_or(threads_);
+        spec.threads = request.threads.value_or(planner_.threads());
         spec.context = placement.plan.context;
-        spec.max_sequences = request.max_sequences.value_or(kMaxSequences);
+        spec.max_sequences = request.max_sequences.value_or(LaunchPlanner::kMaxSequences);
         spec.memory_bytes = placement.plan.total();
         spec.speculative = request.speculative;
         spec.draft_model_path = draft_path;
@@ -573,9 +460,9 @@ class LocalFleet final : public Fleet {
 
     asio::any_io_executor executor_;
     FleetOptions options_;
-    Result<registry::Registry> registry_;
     MemoryLedger ledger_;
-    uint32_t threads_;
+    LaunchPlanner planner_;
+    std::function<void(const ModelStatus&)> watcher_;
     std::map<std::string, ModelPtr> models_;
     struct Launch {
         uint64_t host_bytes = 0;  ///< what it holds of the ledger while it is awake

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 namespace gantry::fleet {
 namespace {
@@ -38,6 +39,17 @@ Status check_uid(std::string_view uid) {
         return wrong("is a word with a meaning of its own here");
     }
     return ok();
+}
+
+std::string launch_name(const std::string& model, const std::string& model_path) {
+    namespace fs = std::filesystem;
+    const std::string& name = model.empty() ? model_path : model;
+    if (name.find('/') == std::string::npos) {
+        return name;
+    }
+    const fs::path path = fs::path(name).lexically_normal();
+    const fs::path last = path.has_filename() ? path.filename() : path.parent_path().filename();
+    return last.extension() == ".gguf" ? last.stem().string() : last.string();
 }
 
 std::string make_uid(std::string_view model_name, const std::function<bool(const std::string&)>& taken) {

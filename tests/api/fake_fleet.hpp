@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
 
+#include "runtime/fleet/event_log.hpp"
 #include "runtime/fleet/fleet.hpp"
 
 namespace gantry::test {
@@ -113,7 +114,10 @@ class FakeFleet : public fleet::Fleet {
             co_return *launch_error;
         }
         const std::string uid = request.uid.empty() ? request.model : request.uid;
-        add(uid, wait_error ? fleet::State::kFailed : fleet::State::kReady);
+        const auto& model = add(uid, wait_error ? fleet::State::kFailed : fleet::State::kReady);
+        if (watcher) {
+            watcher(model);
+        }
         co_return uid;
     }
     asio::awaitable<Status> wait_ready(std::string) override {
@@ -174,6 +178,9 @@ class FakeFleet : public fleet::Fleet {
         for (auto& model : models) {
             if (model.uid == uid) {
                 model.state = state;
+                if (watcher) {
+                    watcher(model);
+                }
                 return ok();
             }
         }
@@ -253,9 +260,35 @@ class FakeFleet : public fleet::Fleet {
             {"id":"bad","state":"failed","devices":[],"error":{"code":"internal","message":"it crashed"}}]})");
     }
     fleet::Ledger ledger() const override { return {1000, 300}; }
+    asio::awaitable<Result<fleet::LaunchPlan>> plan(fleet::LaunchRequest request) override {
+        plans.push_back(request);
+        if (launch_error) {
+            co_return *launch_error;
+        }
+        fleet::LaunchPlan out;
+        out.uid = request.uid.empty() ? request.model : request.uid;
+        out.model_name = request.model;
+        out.engine = "cpu";
+        out.sum = "1 KiB of weights";
+        out.host_bytes = 1024;
+        out.fits = true;
+        co_return out;
+    }
+    void watch(std::function<void(const fleet::ModelStatus&)> w) override { watcher = std::move(w); }
+    Status touch(std::string_view uid, std::optional<std::chrono::seconds> keep_alive) override {
+        const auto model = describe(uid);
+        if (!model) {
+            return model.error();
+        }
+        touches.emplace_back(std::string(uid), keep_alive);
+        return ok();
+    }
+    fleet::EventLog* events() override { return &event_log; }
 
     std::deque<fleet::ModelStatus> models;
-    std::vector<fleet::LaunchRequest> launches;
+    std::vector<fleet::LaunchRequest> launches, plans;
+    std::vector<std::pair<std::string, std::optional<std::chrono::seconds>>> touches;
+    std::function<void(const fleet::ModelStatus&)> watcher;
     std::vector<engine::GenerateRequest> requests;
     std::vector<encoder::EncodeRequest> encodes;
     std::optional<Error> encode_error;
@@ -271,6 +304,9 @@ class FakeFleet : public fleet::Fleet {
         std::erase_if(models, [&](const auto& model) { return model.uid == uid; });
     }
     asio::any_io_executor executor_;
+
+  public:
+    fleet::EventLog event_log{executor_};
 };
 
 }  // namespace gantry::test

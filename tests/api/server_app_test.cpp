@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <deque>
 #include <future>
 #include <thread>
@@ -18,7 +19,11 @@ namespace {
 using http::test::RawClient;
 
 config::Config settings(std::vector<std::pair<std::string, std::string>> flags) {
-    flags.insert(flags.begin(), {{"server.port", "0"}, {"log.level", "error"}});
+    // Each with a state of its own, which nobody looks at.
+    static std::atomic<int> count = 0;
+    const std::string state =
+        ::testing::TempDir() + "gantry-state-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
+    flags.insert(flags.begin(), {{"server.port", "0"}, {"log.level", "error"}, {"paths.state_dir", state}});
     config::Sources sources;
     sources.flags = std::move(flags);
     return config::Config::load(config::gantry_keys(), sources).value();
