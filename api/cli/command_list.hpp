@@ -15,6 +15,8 @@ int cmd_launch(const Arguments&);      // models.cpp
 int cmd_ps(const Arguments&);          // models.cpp
 int cmd_stop(const Arguments&);        // models.cpp
 int cmd_sleep(const Arguments&);       // models.cpp
+int cmd_logs(const Arguments&);        // models.cpp
+int cmd_events(const Arguments&);      // models.cpp
 int cmd_wake(const Arguments&);        // models.cpp
 int cmd_show(const Arguments&);        // inspect.cpp
 int cmd_tokenize(const Arguments&);    // inspect.cpp

@@ -39,6 +39,31 @@ std::string segment(std::string_view text) {
     return out;
 }
 
+int show_plan(ServerClient& client, json::object launch, bool as_json) {
+    const auto plan = client.call("POST", "/gantry/v1/launch/plan", std::move(launch));
+    if (!plan) {
+        return fail(plan.error());
+    }
+    if (as_json) {
+        std::cout << json::serialize(*plan) << "\n";
+        return 0;
+    }
+    std::cout << text_of(*plan, "uid") << ": " << text_of(*plan, "model_path") << "\n";
+    if (const std::string engine = text_of(*plan, "engine"); !engine.empty()) {
+        std::cout << "engine " << engine << ", " << number_of(*plan, "context_length") << " tokens of context\n"
+                  << text_of(*plan, "sum") << "\n";
+    }
+    const json::value& error = plan->at("error");
+    std::cout << (plan->at("fits").as_bool() ? "It fits." : "It does not fit.") << "\n";
+    for (const auto& victim : plan->at("evicts").as_array()) {
+        std::cout << "Would be stopped for it: " << json::value_to<std::string>(victim) << "\n";
+    }
+    if (error.is_object()) {
+        std::cout << text_of(error, "message") << "\n";
+    }
+    return plan->at("fits").as_bool() || !plan->at("evicts").as_array().empty() ? 0 : 1;
+}
+
 }  // namespace
 
 int cmd_launch(const Arguments& args) {
@@ -103,6 +128,25 @@ int cmd_launch(const Arguments& args) {
     }
     if (args.has("wake-on-request")) {
         launch["wake_on_request"] = true;
+    }
+    for (const auto& [option, field] :
+         {std::pair{"on-demand", "on_demand"}, std::pair{"pin", "pinned"}, std::pair{"evict", "evict"}}) {
+        if (args.has(option)) {
+            launch[field] = true;
+        }
+    }
+    if (const auto time = args.value("keep-alive")) {
+        launch["keep_alive"] = *time;
+    }
+    if (args.has("replicas")) {
+        const auto count = args.number("replicas", 1, 1, 64);
+        if (!count) {
+            return fail(count.error());
+        }
+        launch["replica"] = *count;
+    }
+    if (args.has("dry-run")) {
+        return show_plan(*client, std::move(launch), args.has("json"));
     }
     if (args.has("no-wait")) {
         const auto accepted = client->call("POST", "/v1/models?wait_ready=false", std::move(launch));
@@ -209,6 +253,32 @@ int change_state(const Arguments& args, const std::string& what) {
 }
 
 }  // namespace
+
+int cmd_logs(const Arguments& args) {
+    auto client = ServerClient::from(args);
+    if (!client) {
+        return fail(client.error());
+    }
+    const auto tail = args.number("tail", 100, 0, 100);
+    if (!tail) {
+        return fail(tail.error());
+    }
+    const std::string target = "/gantry/v1/models/" + segment(args.operands[0]) +
+                               "/logs?tail=" + std::to_string(*tail) + (args.has("follow") ? "&follow=true" : "");
+    const Status read = client->read(target, [](std::string_view text) { std::cout << text << std::flush; });
+    return read || read.error().code == Code::kCancelled ? 0 : fail(read.error());
+}
+
+int cmd_events(const Arguments& args) {
+    auto client = ServerClient::from(args);
+    if (!client) {
+        return fail(client.error());
+    }
+    const std::string target = std::string("/gantry/v1/events") + (args.has("all") ? "?since=all" : "?") +
+                               (args.has("no-follow") ? "&follow=false" : "");
+    const Status read = client->read(target, [](std::string_view text) { std::cout << text << std::flush; });
+    return read || read.error().code == Code::kCancelled ? 0 : fail(read.error());
+}
 
 int cmd_sleep(const Arguments& args) { return change_state(args, "sleep"); }
 int cmd_wake(const Arguments& args) { return change_state(args, "wake"); }

@@ -124,16 +124,13 @@ Result<json::value> ServerClient::call(std::string method, std::string target, s
     return value;
 }
 
-Status ServerClient::stream(std::string target, const json::value& body,
-                            const std::function<bool(std::string_view)>& on_data) {
-    asio::io_context io(1);
-    http::Client client(io.get_executor(), impl_->endpoint);
-    http::Request request;
-    request.method = "POST";
-    request.target = std::move(target);
-    request.headers.set("Content-Type", "application/json");
-    request.body = json::serialize(body);
+namespace {
 
+/// Hands over the lines of an answer until its end, until `on_line` returns false or until Ctrl-C.
+Status read_lines(const http::Endpoint& endpoint, const http::Request& request,
+                  const std::function<bool(const std::string&)>& on_line) {
+    asio::io_context io(1);
+    http::Client client(io.get_executor(), endpoint);
     Status outcome = ok();
     asio::signal_set interrupt(io, SIGINT);
     interrupt.async_wait([&](boost::system::error_code ec, int) {
@@ -145,7 +142,7 @@ Status ServerClient::stream(std::string target, const json::value& body,
     const auto run = [&]() -> asio::awaitable<void> {
         auto opened = co_await client.open(request, std::chrono::hours(24));
         if (!opened) {
-            outcome = explain(impl_->endpoint, opened.error());
+            outcome = explain(endpoint, opened.error());
             interrupt.cancel();
             co_return;
         }
@@ -161,10 +158,7 @@ Status ServerClient::stream(std::string target, const json::value& body,
                     outcome = line.error();
                     break;
                 }
-                if (!*line || **line == "data: [DONE]") {
-                    break;
-                }
-                if ((*line)->starts_with("data: ") && !on_data(std::string_view(**line).substr(6))) {
+                if (!*line || !on_line(**line)) {
                     break;
                 }
             }
@@ -174,6 +168,30 @@ Status ServerClient::stream(std::string target, const json::value& body,
     asio::co_spawn(io, run(), asio::detached);
     io.run();
     return outcome;
+}
+
+}  // namespace
+
+Status ServerClient::stream(std::string target, const json::value& body,
+                            const std::function<bool(std::string_view)>& on_data) {
+    http::Request request;
+    request.method = "POST";
+    request.target = std::move(target);
+    request.headers.set("Content-Type", "application/json");
+    request.body = json::serialize(body);
+    return read_lines(impl_->endpoint, request, [&](const std::string& line) {
+        return line != "data: [DONE]" && (!line.starts_with("data: ") || on_data(std::string_view(line).substr(6)));
+    });
+}
+
+Status ServerClient::read(std::string target, const std::function<void(std::string_view)>& on_line) {
+    http::Request request;
+    request.method = "GET";
+    request.target = std::move(target);
+    return read_lines(impl_->endpoint, request, [&](const std::string& line) {
+        on_line(line + '\n');
+        return true;
+    });
 }
 
 bool ServerClient::alive() { return call("GET", "/healthz").has_value(); }

@@ -36,6 +36,9 @@ class ServerClient {
     Status stream(std::string target, const boost::json::value& body,
                   const std::function<bool(std::string_view)>& on_data);
 
+    /// GETs and hands over each line, with its end, as it comes. Ctrl-C stops and gives kCancelled.
+    Status read(std::string target, const std::function<void(std::string_view)>& on_line);
+
     /// Whether a server answers.
     bool alive();
 

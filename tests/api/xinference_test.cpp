@@ -100,7 +100,10 @@ TEST_F(XinferenceTest, BadLaunchesAreRefusedByName) {
              Row{R"("replica":1.5)", "replica"},
              Row{R"("replica":0)", "replica"},
              Row{R"("replica":null)", "replica"},
-             Row{R"("replica":"2")", "replica"},
+             Row{R"("replica":"x")", "replica"},
+             Row{R"("replica":65)", "replica"},
+             Row{R"("keep_alive":"5 parsecs")", "keep_alive"},
+             Row{R"("keep_alive":true)", "keep_alive"},
              Row{R"("n_gpu":-1)", "n_gpu"},
              Row{R"("n_gpu":0)", "n_gpu"},
              Row{R"("n_gpu":"all")", "n_gpu"},
@@ -205,6 +208,7 @@ TEST_F(XinferenceTest, ControlRoutesReachTheFleet) {
     EXPECT_EQ(post("/gantry/v1/models/a/wake", "").json().at("state"), "ready");
     EXPECT_EQ(post("/gantry/v1/models/b/sleep", "").status, 404);
     EXPECT_EQ(post("/v1/models/a/requests/r1/abort", R"({"block_duration":30})").json().at("msg"), "DONE");
+    EXPECT_EQ(post("/v1/models/unknown/requests/r1/abort", "{}").json().at("msg"), "NO_OP");
     EXPECT_EQ(post("/gantry/v1/models/a/requests/r1/abort", "").status, 200);
 
     EXPECT_EQ(post("/gantry/v1/models/a/adapters", R"({"name":"x","path":"/l/x"})").json().at("model"), "a:x");

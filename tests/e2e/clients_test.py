@@ -77,6 +77,75 @@ def test_launch_without_waiting_and_cancel(xinference):
         xinference.cancel_launch_model("nope")
 
 
+def test_replicas_come_and_go(xinference):
+    uid = xinference.launch_model(MODEL, model_engine="auto", model_uid="several", replica=2)
+    added = xinference.add_model_replica(uid)
+    assert added["replica_id"] == 2 and added["replica_model_uid"] == "several-rep2"
+    assert [r["replica_id"] for r in xinference.add_model_replica(uid, replica=2)["replicas"]] == [3, 4]
+    (instance,) = xinference.get_instance_info(MODEL, uid)
+    assert instance["replica"] == 5
+    assert xinference.terminate_model_replica(uid, 0) == 4
+    for replica in (1, 2, 3):
+        xinference.terminate_model_replica(uid, replica)
+    assert xinference.terminate_model_replica(uid, 4) == 0
+    assert uid not in xinference.list_models()
+    with pytest.raises(RuntimeError):
+        xinference.terminate_model_replica(uid, 4)
+
+
+def test_registrations(xinference, tmp_path):
+    spec = dict(version=2, model_name="my-own", model_lang=["en"], model_ability=["chat"], context_length=512,
+                model_specs=[dict(model_format="ggufv2", model_size_in_billions="0_1", quantization="f32",
+                                  model_uri=str(tmp_path))])
+    xinference.register_model("LLM", json.dumps(spec), persist=True)
+    try:
+        (mine,) = [r for r in xinference.list_model_registrations("LLM") if r["model_name"] == "my-own"]
+        assert mine["is_builtin"] is False
+        assert xinference.get_model_registration("LLM", "my-own")["context_length"] == 512
+        with pytest.raises(RuntimeError):
+            xinference.register_model("LLM", json.dumps(spec), persist=True)
+    finally:
+        xinference.unregister_model("LLM", "my-own")
+    xinference.unregister_model("LLM", "my-own")
+    for bad in ("{", json.dumps(dict(spec, version=1)), json.dumps(dict(spec, model_name="a b"))):
+        with pytest.raises(RuntimeError):
+            xinference.register_model("LLM", bad, persist=False)
+
+
+def test_autostart_and_the_cluster(xinference, launched):
+    assert launched in [m["launch"]["model_uid"] for m in xinference.get_autostart_config()["models"]]
+    xinference.upsert_autostart_model(dict(enabled=True, launch=dict(model_name=MODEL, model_uid="with-the-next-start")))
+    uids = [m["model_uid"] for m in xinference.get_autostart_model_summary()["models"]]
+    assert "with-the-next-start" in uids
+    xinference.remove_autostart_model("with-the-next-start")
+    assert xinference.get_workers_info()[0]["work-ip"]
+    assert xinference.get_supervisor_info()["supervisor_ip"]
+    assert isinstance(xinference.list_cached_models(), list)
+    assert set(xinference.vllm_models()) == {"chat", "generate"}
+    assert xinference.get_model_reload_status(launched)["status"] == "idle"
+    assert xinference.abort_request("nope", "request") in ({"msg": "NO_OP"}, {"msg": "NOT_FOUND"})
+
+
+def test_the_async_client(url, launched):
+    import asyncio
+
+    from xinference_client import AsyncRESTfulClient
+
+    async def use():
+        client = AsyncRESTfulClient(url)
+        assert launched in await client.list_models()
+        handle = await client.get_model(launched)
+        answer = await handle.chat(HELLO, generate_config={"max_tokens": 4})
+        assert answer["usage"]["completion_tokens"] > 0
+        assert (await client.get_launch_model_progress("nope"))["stage"] == "pending"
+        assert await client.query_engine_by_model_name("no-such-model") is None
+        with pytest.raises(RuntimeError):
+            await client.terminate_model("nope")
+        await client.close()
+
+    asyncio.run(use())
+
+
 def test_handle_chats(xinference, launched):
     model = xinference.get_model(launched)
     assert isinstance(model, RESTfulChatModelHandle)

@@ -52,11 +52,16 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.home = tempfile.TemporaryDirectory(prefix="gantry-e2e-")
-        env = dict(os.environ, XDG_DATA_HOME=self.home.name + "/data", XDG_RUNTIME_DIR=self.home.name,
-                   XDG_STATE_HOME=self.home.name + "/state", XDG_CONFIG_HOME=self.home.name + "/config",
-                   HF_HOME=self.home.name + "/hf", **variables)
+        self.flags = flags
+        self.env = dict(os.environ, XDG_DATA_HOME=self.home.name + "/data", XDG_RUNTIME_DIR=self.home.name,
+                        XDG_STATE_HOME=self.home.name + "/state", XDG_CONFIG_HOME=self.home.name + "/config",
+                        HF_HOME=self.home.name + "/hf", **variables)
         self.log = open(self.home.name + "/server.log", "w+")
-        self.process = subprocess.Popen([GANTRY, "serve", "--port", str(self.port), *flags], env=env,
+        self.start()
+
+    def start(self):
+        """Begins it, or begins it again after its end."""
+        self.process = subprocess.Popen([GANTRY, "serve", "--port", str(self.port), *self.flags], env=self.env,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         wait_for(self.answers, what="the server")
 

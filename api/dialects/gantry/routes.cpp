@@ -1,5 +1,6 @@
 #include "api/dialects/routes.hpp"
 #include "api/dialects/gantry/control.hpp"
+#include "api/dialects/gantry/lifecycle.hpp"
 #include "api/http/services.hpp"
 #include "base/http/error_response.hpp"
 
@@ -24,6 +25,14 @@ bj::object adapters_json(const fleet::ModelStatus& model) {
 
 bj::array strings(const std::vector<std::string>& list) { return bj::array(list.begin(), list.end()); }
 
+bj::array replicas_json(const fleet::ModelStatus& model) {
+    bj::array out;
+    for (const fleet::ReplicaStatus& replica : model.replicas) {
+        out.emplace_back(lifecycle::replica_json(replica));
+    }
+    return out;
+}
+
 bj::object status_json(const fleet::ModelStatus& model) {
     return bj::object{{"uid", model.uid},
                       {"model_name", model.model_name},
@@ -47,6 +56,14 @@ bj::object status_json(const fleet::ModelStatus& model) {
                       {"adapters", adapters_json(model)},
                       {"pid", model.pid},
                       {"restarts", model.restarts},
+                      {"keep_alive_s", model.keep_alive ? bj::value(model.keep_alive->count()) : bj::value(nullptr)},
+                      {"on_demand", model.on_demand},
+                      {"pinned", model.pinned},
+                      {"parked", model.parked},
+                      {"in_use", model.in_use},
+                      {"last_used", model.last_used == 0 ? bj::value(nullptr) : bj::value(model.last_used)},
+                      {"expires", model.expires == 0 ? bj::value(nullptr) : bj::value(model.expires)},
+                      {"replicas", replicas_json(model)},
                       {"log_tail", strings(model.log_tail)}};
 }
 
@@ -129,6 +146,19 @@ constexpr api::Route kRoutes[] = {
     {"GET", "/gantry/v1/models/{uid}/adapters", Scope::kRead, control::list_adapters},
     {"POST", "/gantry/v1/models/{uid}/adapters", Scope::kLaunch, control::load_adapter},
     {"DELETE", "/gantry/v1/models/{uid}/adapters/{name}", Scope::kLaunch, control::drop_adapter},
+    {"POST", "/gantry/v1/launch/plan", Scope::kRead, lifecycle::plan},
+    {"GET", "/gantry/v1/events", Scope::kRead, lifecycle::events},
+    {"GET", "/gantry/v1/desired", Scope::kRead, lifecycle::desired},
+    {"GET", "/gantry/v1/queue", Scope::kRead, lifecycle::queue},
+    {"GET", "/gantry/v1/devices", Scope::kRead, lifecycle::devices},
+    {"GET", "/gantry/v1/models/{uid}/logs", Scope::kLaunch, lifecycle::logs},
+    {"POST", "/gantry/v1/models/{uid}/touch", Scope::kInference, lifecycle::touch},
+    {"POST", "/gantry/v1/models/{uid}/replicas", Scope::kLaunch, lifecycle::add_replicas},
+    {"DELETE", "/gantry/v1/models/{uid}/replicas/{id}", Scope::kLaunch, lifecycle::remove_replica},
+    {"POST", "/gantry/v1/models/{uid}/replace", Scope::kLaunch, lifecycle::replace},
+    {"GET", "/gantry/v1/aliases", Scope::kRead, lifecycle::aliases},
+    {"POST", "/gantry/v1/aliases", Scope::kLaunch, lifecycle::set_alias},
+    {"DELETE", "/gantry/v1/aliases/{name}", Scope::kLaunch, lifecycle::drop_alias},
     {"POST", "/v1/load_lora_adapter", Scope::kLaunch, control::load_lora_adapter},
     {"POST", "/v1/unload_lora_adapter", Scope::kLaunch, control::unload_lora_adapter},
     {"POST", "/gantry/v1/models/{uid}/tokenize", Scope::kInference, pass_body<kTokenize>},

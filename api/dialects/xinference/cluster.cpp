@@ -127,7 +127,9 @@ Answer workers(Services& services, Exchange&) {
     bj::object models;
     for (const fleet::ModelStatus& model : services.fleet.list()) {
         if (is_listed(model.state)) {
-            models[model.uid + "-rep0"] = describe(model, services.address);
+            for (const bj::value& one : replicas(model, services.address)) {
+                models[one.at("replica_model_uid").get_string()] = describe(model, services.address);
+            }
         }
     }
     bj::array out;

@@ -22,10 +22,6 @@ std::string upstream_format(const std::string& format) {
 
 bj::array strings(const std::vector<std::string>& list) { return bj::array(list.begin(), list.end()); }
 
-bj::value error_text(const ModelStatus& model) {
-    return model.error ? bj::value(model.error->text()) : bj::value(nullptr);
-}
-
 }  // namespace
 
 bool is_listed(State state) { return state == State::kReady || state == State::kAsleep || state == State::kRestarting; }
@@ -73,7 +69,7 @@ bj::object describe_encoder(const ModelStatus& model, const std::string& address
                    {"quantization", model.quantization},
                    {"max_tokens", model.context_length},
                    {"model_engine", model.engine},
-                   {"replica", 1}};
+                   {"replica", std::max<size_t>(1, model.replicas.size())}};
     if (ability == "embed") {
         out["dimensions"] = model.encoder->width;
         out["matryoshka_dimensions"] = bj::array(model.encoder->dimensions.begin(), model.encoder->dimensions.end());
@@ -113,7 +109,7 @@ bj::object describe(const ModelStatus& model, const std::string& address) {
                       {"context_length", model.context_length},
                       {"strict_system_first", strict},
                       {"model_engine", model.engine},
-                      {"replica", 1}};
+                      {"replica", std::max<size_t>(1, model.replicas.size())}};
 }
 
 bj::object describe_adapter(const ModelStatus& model, const std::string& name) {
@@ -169,30 +165,43 @@ std::string_view instance_status(State state) {
     }
 }
 
-bj::object replica(const ModelStatus& model, const std::string& address) {
-    return bj::object{{"replica_id", 0},
-                      {"replica_model_uid", model.uid + "-rep0"},
+bj::object replica(const ModelStatus& model, const fleet::ReplicaStatus& one, const std::string& address) {
+    return bj::object{{"replica_id", one.id},
+                      {"replica_model_uid", model.uid + "-rep" + std::to_string(one.id)},
                       {"worker_address", address},
                       {"model_address", nullptr},
                       {"accelerators", nullptr},
-                      {"status", instance_status(model.state)},
-                      {"model_state", fleet::state_name(model.state)},
-                      {"created_ts", model.created},
-                      {"error_message", error_text(model)},
+                      {"status", instance_status(one.state)},
+                      {"model_state", fleet::state_name(one.state)},
+                      {"created_ts", one.created},
+                      {"error_message", one.error ? bj::value(one.error->text()) : bj::value(nullptr)},
                       {"replica_uid", nullptr},
                       {"gpu_idx", nullptr}};
 }
 
+bj::array replicas(const ModelStatus& model, const std::string& address) {
+    bj::array out;
+    for (const fleet::ReplicaStatus& one : model.replicas) {
+        out.emplace_back(replica(model, one, address));
+    }
+    if (out.empty()) {  // before its first process
+        out.emplace_back(
+            replica(model, {0, model.uid, model.state, model.pid, model.created, 0, model.error}, address));
+    }
+    return out;
+}
+
 bj::object instance(const ModelStatus& model, const std::string& address) {
+    bj::array all = replicas(model, address);
     return bj::object{{"model_name", model.model_name},
                       {"model_uid", model.uid},
                       {"model_version", nullptr},
                       {"model_ability", strings(model.abilities)},
-                      {"replica", 1},
+                      {"replica", all.size()},
                       {"status", instance_status(model.state)},
                       {"instance_created_ts", model.created},
                       {"n_worker", 1},
-                      {"replica_statuses", bj::array{replica(model, address)}}};
+                      {"replica_statuses", std::move(all)}};
 }
 
 bj::object progress(const ModelStatus* model) {

@@ -27,7 +27,10 @@ double progress_of(const fleet::ModelStatus& model);
 /// READY, LOADING, CREATING, TERMINATING, ERROR.
 std::string_view instance_status(fleet::State state);
 boost::json::object instance(const fleet::ModelStatus& model, const std::string& address);
-boost::json::object replica(const fleet::ModelStatus& model, const std::string& address);
+boost::json::object replica(const fleet::ModelStatus& model, const fleet::ReplicaStatus& one,
+                            const std::string& address);
+/// All of a model; at least one.
+boost::json::array replicas(const fleet::ModelStatus& model, const std::string& address);
 /// The answer of /progress; with nullptr that for an unknown uid.
 boost::json::object progress(const fleet::ModelStatus* model);
 

@@ -20,9 +20,26 @@ Answer cancel_launch(api::Services& services, api::Exchange& exchange);
 Answer list_instances(api::Services& services, api::Exchange& exchange);
 Answer list_replicas(api::Services& services, api::Exchange& exchange);
 
+// scaling.cpp: replicas, autostart, the end
+Answer add_replica(api::Services& services, api::Exchange& exchange);
+Answer remove_replica(api::Services& services, api::Exchange& exchange);
+Answer model_events(api::Services& services, api::Exchange& exchange);
+Answer autostart_list(api::Services& services, api::Exchange& exchange);
+Answer autostart_summary(api::Services& services, api::Exchange& exchange);
+Answer autostart_upsert(api::Services& services, api::Exchange& exchange);
+Answer autostart_remove(api::Services& services, api::Exchange& exchange);
+Answer reload_status(api::Services& services, api::Exchange& exchange);
+Answer abort_cluster(api::Services& services, api::Exchange& exchange);
+
 // catalog.cpp: what could run
 Answer list_registrations(api::Services& services, api::Exchange& exchange);
 Answer get_registration(api::Services& services, api::Exchange& exchange);
+Answer register_model(api::Services& services, api::Exchange& exchange);
+Answer unregister_model(api::Services& services, api::Exchange& exchange);
+Answer cached_models(api::Services& services, api::Exchange& exchange);
+Answer cached_files(api::Services& services, api::Exchange& exchange);
+Answer remove_cached(api::Services& services, api::Exchange& exchange);
+Answer vllm_models(api::Services& services, api::Exchange& exchange);
 Answer query_engines(api::Services& services, api::Exchange& exchange);
 
 // cluster.cpp: where it runs

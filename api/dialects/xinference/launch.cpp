@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
+#include <cmath>
 #include <limits>
 
 #include "base/json.hpp"
@@ -39,6 +41,8 @@ std::string lowered(std::string text) {
     return text;
 }
 
+constexpr int64_t kMaxReplicas = 64;
+
 void read_engine(json::Reader& reader, Launch& launch) {
     const std::string engine = reader.string("model_engine").value_or("");
     const std::string name = lowered(engine);
@@ -52,8 +56,8 @@ void read_engine(json::Reader& reader, Launch& launch) {
     launch.request.engine = name;
 }
 
-/// How many copies: one. A number in a string passes, as it does upstream.
-void read_replica(json::Reader& reader, const bj::object& body) {
+/// How many copies. A number in a string passes, as it does upstream.
+void read_replica(json::Reader& reader, const bj::object& body, fleet::LaunchRequest& request) {
     const bj::value* given = body.if_contains("replica");
     reader.known({"replica"});
     if (!given) {
@@ -69,9 +73,10 @@ void read_replica(json::Reader& reader, const bj::object& body) {
     }
     if (count < 1) {
         reader.fail("replica", "must be an integer of at least 1, not " + bj::serialize(*given));
-    } else if (count > 1) {
-        reader.fail("replica", "this version runs one copy of a model, not " + std::to_string(count),
-                    "launch the model again under another model_uid");
+    } else if (count > kMaxReplicas) {
+        reader.fail("replica", fmt::format("must be at most {}, not {}", kMaxReplicas, count));
+    } else {
+        request.replicas = static_cast<uint32_t>(count);
     }
 }
 
@@ -89,6 +94,20 @@ void read_devices(json::Reader& reader, const bj::object& body, Launch& launch) 
     if (const bj::value* workers = reader.any("n_worker"); workers && *workers != 1 && *workers != "1") {
         launch.ignored.emplace_back("n_worker");
     }
+}
+
+/// How long it stays: seconds, or a text like "5m"; negative: for ever.
+void read_residency(json::Reader& reader, fleet::LaunchRequest& request) {
+    if (const bj::value* given = reader.any("keep_alive")) {
+        request.keep_alive = read_duration(*given);
+        if (!request.keep_alive) {
+            reader.fail("keep_alive", "must be a number of seconds or a text like \"90s\", \"5m\" or \"1h30m\", not " +
+                                          bj::serialize(*given));
+        }
+    }
+    request.on_demand = reader.boolean("on_demand").value_or(false);
+    request.pinned = reader.boolean("pinned").value_or(false);
+    request.evict = reader.boolean("evict").value_or(false);
 }
 
 /// One number under several names: ours and those of the engines that callers come from.
@@ -198,6 +217,46 @@ std::string read_size(json::Reader& reader) {
 
 }  // namespace
 
+std::optional<std::chrono::seconds> read_duration(const bj::value& value) {
+    constexpr double kLongest = 366.0 * 24 * 3600;
+    const auto whole = [](double seconds) -> std::optional<std::chrono::seconds> {
+        if (!(seconds <= kLongest)) {
+            return std::nullopt;
+        }
+        return std::chrono::seconds(seconds < 0 ? -1 : static_cast<int64_t>(std::ceil(seconds)));
+    };
+    if (value.is_number()) {
+        return whole(value.to_number<double>());
+    }
+    if (!value.is_string() || value.get_string().empty()) {
+        return std::nullopt;
+    }
+    const std::string_view text = value.get_string();
+    const bool negative = text.front() == '-';
+    double sum = 0;
+    for (size_t at = negative ? 1 : 0; at < text.size();) {
+        double number = 0;
+        const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), number);
+        if (error != std::errc{} || number < 0) {
+            return std::nullopt;
+        }
+        at = static_cast<size_t>(end - text.data());
+        const size_t unit_end = std::min(text.find_first_of("0123456789.", at), text.size());
+        const std::string_view unit = text.substr(at, unit_end - at);
+        const double factor = unit == "h"                   ? 3600
+                              : unit == "m"                 ? 60
+                              : unit == "s" || unit.empty() ? 1
+                              : unit == "ms"                ? 1e-3
+                                                            : 0;
+        if (factor == 0) {
+            return std::nullopt;
+        }
+        sum += number * factor;
+        at = unit_end;
+    }
+    return whole(negative ? -1 : sum);
+}
+
 api::ApiResult<Launch> decode_launch(const bj::object& body) {
     json::Reader reader(body);
     Launch launch;
@@ -218,7 +277,8 @@ api::ApiResult<Launch> decode_launch(const bj::object& body) {
     request.uid = reader.string("model_uid").value_or("");
     read_engine(reader, launch);
     read_devices(reader, body, launch);
-    read_replica(reader, body);
+    read_replica(reader, body, request);
+    read_residency(reader, request);
     request.format = reader.string("model_format").value_or("");
     request.size_in_billions = read_size(reader);
     const std::string quantization = reader.string("quantization").value_or("");

@@ -5,6 +5,7 @@
 #include "api/dialects/xinference/describe.hpp"
 #include "api/dialects/xinference/handlers.hpp"
 #include "api/dialects/xinference/launch.hpp"
+#include "api/dialects/xinference/registrations.hpp"
 
 namespace gantry::dialects::xinference {
 
@@ -86,6 +87,9 @@ Answer launch_model(Services& services, Exchange& exchange) {
     if (!launch->note.empty()) {
         exchange.note(launch->note);
     }
+    if (const Status found = apply_registration(services, launch->request); !found) {
+        co_return launch_error(found.error());
+    }
     Result<std::string> uid = co_await services.fleet.launch(std::move(launch->request));
     if (!uid) {
         co_return launch_error(uid.error());
@@ -143,10 +147,13 @@ Answer terminate_model(Services& services, Exchange& exchange) {
 
 Answer abort_request(Services& services, Exchange& exchange) {
     const std::string uid = exchange.param("uid");
+    if (!services.fleet.describe(uid)) {
+        co_return api::json_response(bj::object{{"msg", "NO_OP"}});
+    }
     bj::value body = bj::object{{"id", exchange.param("request_id")}};
     std::string path = "/abort";
     const Result<bj::value> aborted = co_await services.fleet.call(uid, std::move(path), std::move(body));
-    if (!aborted && (aborted.error().code != Code::kNotFound || !services.fleet.describe(uid))) {
+    if (!aborted && aborted.error().code != Code::kNotFound) {
         co_return ApiError(aborted.error(), "model");
     }
     co_return api::json_response(bj::object{{"msg", aborted ? "DONE" : "NOT_FOUND"}});
@@ -184,11 +191,7 @@ Answer list_instances(Services& services, Exchange& exchange) {
 
 Answer list_replicas(Services& services, Exchange& exchange) {
     const Result<ModelStatus> model = services.fleet.describe(exchange.param("uid"));
-    bj::array out;
-    if (model) {
-        out.emplace_back(replica(*model, services.address));
-    }
-    co_return api::json_response(std::move(out));
+    co_return api::json_response(model ? replicas(*model, services.address) : bj::array());
 }
 
 }  // namespace gantry::dialects::xinference
