@@ -59,7 +59,8 @@ def test_the_running_set_survives_kills_at_random_moments():
             server.start()
             if stopping and stopping not in wanted:
                 unsure.discard(stopping)
-            there = wait_for(lambda: (wanted - unsure) <= ready(server) and server.models(), what="the models' return")
+            (there,) = wait_for(lambda: (wanted - unsure) <= ready(server) and [server.models()], 60,
+                                what="the models' return")
             assert set(there) <= wanted | unsure, "nothing comes back that was never asked for"
             wanted.intersection_update(there)
             wanted.update(there)
