@@ -28,7 +28,8 @@ constexpr std::chrono::seconds kLingerTime{5};
 
 }  // namespace
 
-Connection::Connection(Socket socket, std::string peer, std::shared_ptr<ConnectionContext> context)
+Connection::Connection(Socket socket, std::string peer, std::shared_ptr<ConnectionContext> context,
+                       std::shared_ptr<TlsContext> tls)
     : socket_(std::move(socket)),
       peer_(std::move(peer)),
       context_(std::move(context)),
@@ -36,12 +37,17 @@ Connection::Connection(Socket socket, std::string peer, std::shared_ptr<Connecti
     error_code ignored;
     socket_.native_non_blocking(true, ignored);
     socket_.non_blocking(true, ignored);
+    if (tls) {
+        tls_ = std::make_unique<TlsSession>(*tls, socket_.native_handle());
+    }
 }
 
 asio::awaitable<void> Connection::run() {
     const auto self = shared_from_this();
     try {
-        while (!closed_ && co_await serve_one()) {
+        bool open = !tls_ || co_await shake_hands();
+        while (open && !closed_) {
+            open = co_await serve_one();
         }
     } catch (const std::exception& e) {
         if (!closed_) {
@@ -49,6 +55,28 @@ asio::awaitable<void> Connection::run() {
         }
     }
     close();
+}
+
+/// The deadline of a connection's first request holds for this too.
+asio::awaitable<bool> Connection::shake_hands() {
+    deadline_ = Clock::now() + context_->limits.header_timeout;
+    while (!closed_) {
+        const TlsSession::Step step = tls_->handshake();
+        if (step == TlsSession::Step::kDone) {
+            co_return true;
+        }
+        if (step == TlsSession::Step::kEnded) {
+            log::debug("{} does not speak TLS as it should", peer_);
+            co_return false;
+        }
+        error_code error;
+        const auto what = step == TlsSession::Step::kWantRead ? Socket::wait_read : Socket::wait_write;
+        co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
+        if (error) {
+            co_return false;
+        }
+    }
+    co_return false;
 }
 
 /// One request and its answer. False when the connection is over.
@@ -149,6 +177,11 @@ void Connection::watch() {
         return;
     }
     watching_ = true;
+    if (tls_ && tls_->pending() && pending_.size() < kReadAhead) {
+        // The socket knows nothing of bytes that have been decrypted already.
+        asio::post(socket_.get_executor(), [self = shared_from_this()] { self->on_readable({}); });
+        return;
+    }
     // With enough read ahead only a broken connection is of interest.
     const bool full = phase_ == Phase::kHandling && pending_.size() >= kReadAhead;
     socket_.async_wait(full ? Socket::wait_error : Socket::wait_read,
@@ -179,12 +212,31 @@ void Connection::on_readable(error_code error) {
 }
 
 void Connection::take_bytes() {
+    if (tls_) {
+        take_encrypted();
+        return;
+    }
     std::string& scratch = context_->scratch;
     const ssize_t count = ::recv(socket_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT);
     if (count > 0) {
         pending_.append(scratch.data(), static_cast<size_t>(count));
     } else if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
         ended_ = true;
+    }
+}
+
+void Connection::take_encrypted() {
+    std::string& scratch = context_->scratch;
+    for (size_t taken = 0; taken < scratch.size();) {
+        const TlsSession::Moved moved = tls_->read(scratch.data(), scratch.size());
+        if (moved.step == TlsSession::Step::kEnded) {
+            ended_ = true;
+        }
+        if (moved.step != TlsSession::Step::kDone) {
+            return;
+        }
+        pending_.append(scratch.data(), moved.bytes);
+        taken += moved.bytes;
     }
 }
 
@@ -246,6 +298,9 @@ asio::awaitable<void> Connection::linger() {
     phase_ = Phase::kLingering;
     deadline_ = Clock::now() + kLingerTime;
     error_code ignored;
+    if (tls_) {
+        tls_->say_goodbye();
+    }
     socket_.shutdown(Socket::shutdown_send, ignored);
     do {
         pending_.clear();
@@ -256,6 +311,12 @@ asio::awaitable<Status> Connection::write(std::string_view a, std::string_view b
     const auto gone = [] { return Error(Code::kCancelled, "the client is gone"); };
     if (closed_) {
         co_return gone();
+    }
+    if (tls_) {
+        std::string all;
+        all.reserve(a.size() + b.size() + c.size());
+        all.append(a).append(b).append(c);
+        co_return co_await write_encrypted(std::move(all));
     }
     std::array<asio::const_buffer, 3> buffers{asio::buffer(a), asio::buffer(b), asio::buffer(c)};
     error_code error;
@@ -296,6 +357,30 @@ asio::awaitable<Status> Connection::write(std::string_view a, std::string_view b
     co_return ok();
 }
 
+asio::awaitable<Status> Connection::write_encrypted(std::string bytes) {
+    std::string_view left = bytes;
+    while (!left.empty()) {
+        const TlsSession::Moved moved = closed_ ? TlsSession::Moved{TlsSession::Step::kEnded} : tls_->write(left);
+        if (moved.step == TlsSession::Step::kEnded) {
+            ended_ = true;
+            co_return Error(Code::kCancelled, "the client is gone");
+        }
+        left.remove_prefix(moved.bytes);
+        if (moved.step != TlsSession::Step::kDone) {
+            write_deadline_ = Clock::now() + context_->limits.write_timeout;
+            const auto what = moved.step == TlsSession::Step::kWantRead ? Socket::wait_read : Socket::wait_write;
+            error_code error;
+            co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
+            write_deadline_ = Clock::time_point::max();
+            if (error) {
+                ended_ = true;
+                co_return Error(Code::kCancelled, "the client is gone");
+            }
+        }
+    }
+    co_return ok();
+}
+
 void Connection::check_deadline(Clock::time_point now) {
     if (now >= write_deadline_) {
         log::debug("cut {}: it does not read its answer", peer_);
@@ -329,6 +414,9 @@ void Connection::close() {
     if (!closed_) {
         closed_ = true;
         error_code ignored;
+        if (tls_) {
+            tls_->say_goodbye();
+        }
         socket_.shutdown(Socket::shutdown_both, ignored);
         socket_.close(ignored);
         arrival_.cancel();

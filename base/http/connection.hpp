@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/http/server.hpp"
+#include "base/http/tls.hpp"
 #include "base/http/wire.hpp"
 
 namespace gantry::http {
@@ -27,13 +28,16 @@ struct ConnectionContext {
     std::string scratch =
         std::string(64 * 1024, '\0');  ///< reads land here first, so an idle connection holds no buffer
     bool draining = false;
+    std::shared_ptr<TlsContext> tls;  ///< for connections to come; null: none is encrypted
 };
 
 /// Reading works by readiness: the socket is always waited on, whether a request is expected or a handler runs, so
 /// that a departure is seen at once and bytes of a pipelined request are kept for their turn.
 class Connection : public std::enable_shared_from_this<Connection> {
   public:
-    Connection(Socket socket, std::string peer, std::shared_ptr<ConnectionContext> context);
+    /// With `tls` the client is to speak TLS.
+    Connection(Socket socket, std::string peer, std::shared_ptr<ConnectionContext> context,
+               std::shared_ptr<TlsContext> tls = nullptr);
 
     /// The connection's life; returns when it is closed. Never throws.
     boost::asio::awaitable<void> run();
@@ -52,6 +56,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   private:
     enum class Phase { kIdle, kHead, kBody, kHandling, kLingering };
 
+    boost::asio::awaitable<bool> shake_hands();
+    boost::asio::awaitable<Status> write_encrypted(std::string bytes);
     boost::asio::awaitable<bool> serve_one();
     boost::asio::awaitable<bool> read_request(MessageParser& parser);
     boost::asio::awaitable<void> run_handler(Request request, class RequestResponder& responder);
@@ -61,12 +67,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void watch();
     void on_readable(boost::system::error_code error);
     void take_bytes();
+    void take_encrypted();
     void client_gone();
     void close();
 
     Socket socket_;
     std::string peer_;
     std::shared_ptr<ConnectionContext> context_;
+    std::unique_ptr<TlsSession> tls_;    ///< null: plain
     boost::asio::steady_timer arrival_;  ///< cancelled to say that bytes, an end or a time-out came
     boost::asio::cancellation_signal cancel_handler_;
     std::string pending_;  ///< received, not yet parsed

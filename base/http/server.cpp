@@ -100,8 +100,12 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     Impl(asio::io_context& context, Handler handler, ServerLimits limits)
         : io(context), shared(std::make_shared<ConnectionContext>()), sweep(io), left(io) {
         shared->handler = std::move(handler);
-        shared->limits = limits;
         left.expires_at(Clock::time_point::max());
+        set_limits(limits);
+    }
+
+    void set_limits(const ServerLimits& limits) {
+        shared->limits = limits;
         const auto shortest =
             std::min({limits.header_timeout, limits.body_timeout, limits.idle_timeout, limits.write_timeout});
         tick = std::clamp(shortest / 8, std::chrono::milliseconds(5), std::chrono::milliseconds(1000));
@@ -148,7 +152,11 @@ void Server::Impl::add(Socket socket, const Endpoint& endpoint) {
     if (!endpoint.unix_socket) {
         socket.set_option(tcp::no_delay(true), ignored);
     }
+    const std::shared_ptr<TlsContext> tls = endpoint.unix_socket ? nullptr : shared->tls;
     if (open.size() >= shared->limits.max_connections) {
+        if (tls) {
+            return;  // a handshake is what there are too many of
+        }
         const Response full = error_response(Error(Code::kUnavailable, "the server has too many connections"));
         std::string bytes;
         append_status_line(bytes, full.status);
@@ -162,7 +170,7 @@ void Server::Impl::add(Socket socket, const Endpoint& endpoint) {
         return;
     }
     std::string peer = peer_text(socket, endpoint);
-    auto connection = std::make_shared<Connection>(std::move(socket), std::move(peer), shared);
+    auto connection = std::make_shared<Connection>(std::move(socket), std::move(peer), shared, tls);
     open.insert(connection);
     arm_sweep();
     asio::co_spawn(io, connection->run(),
@@ -273,6 +281,10 @@ std::vector<Endpoint> Server::endpoints() const {
     }
     return out;
 }
+
+void Server::set_tls(std::shared_ptr<TlsContext> tls) { impl_->shared->tls = std::move(tls); }
+
+void Server::set_limits(const ServerLimits& limits) { impl_->set_limits(limits); }
 
 void Server::start() {
     for (const auto& listener : impl_->listeners) {

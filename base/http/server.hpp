@@ -34,6 +34,8 @@ class Responder {
 /// that throws or returns without an answer gives 500.
 using Handler = std::function<boost::asio::awaitable<void>(Request request, Responder& responder)>;
 
+class TlsContext;
+
 class Server {
   public:
     Server(boost::asio::io_context& io, Handler handler, ServerLimits limits = {});
@@ -43,6 +45,12 @@ class Server {
     /// address and, where a port is taken, say so. A stale Unix socket file is replaced, a live one refused.
     Status listen(const Endpoint& endpoint);
     std::vector<Endpoint> endpoints() const;
+
+    /// TCP connections accepted from now on speak TLS with this certificate, those there are keep theirs; null: plain.
+    /// Unix sockets are never encrypted.
+    void set_tls(std::shared_ptr<TlsContext> tls);
+    /// Holds for requests to come, on connections that there are too.
+    void set_limits(const ServerLimits& limits);
 
     /// Starts accepting.
     void start();

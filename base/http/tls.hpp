@@ -1,0 +1,56 @@
+#pragma once
+
+/// TLS 1.2 and 1.3 for accepted connections, over OpenSSL 3. No OpenSSL type appears here. A session works on a
+/// non-blocking socket and says what it waits for; connection.cpp does the waiting.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace gantry::http {
+
+/// A certificate with its key.
+class TlsContext {
+  public:
+    /// PEM files: the certificate with its chain, and its private key. Errors name the file.
+    static Result<std::shared_ptr<TlsContext>> load(const std::string& certificate_file, const std::string& key_file);
+    ~TlsContext();
+
+  private:
+    friend class TlsSession;
+    struct Impl;
+    explicit TlsContext(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+/// The server's end of one connection.
+class TlsSession {
+  public:
+    enum class Step { kDone, kWantRead, kWantWrite, kEnded };
+    struct Moved {
+        Step step;
+        size_t bytes = 0;  ///< where the step is kDone
+    };
+
+    /// Does not own the descriptor.
+    TlsSession(const TlsContext& context, int fd);
+    ~TlsSession();
+
+    Step handshake();
+    /// Reads into `buffer`. kEnded: the client has said that it is over, or broken the protocol.
+    Moved read(char* buffer, size_t size);
+    /// Writes a part; after kWantRead or kWantWrite the same bytes must be offered again.
+    Moved write(std::string_view bytes);
+    /// Whether bytes have been taken from the socket that read() has not given yet.
+    bool pending() const;
+    /// Tells the client that nothing more comes; never waits.
+    void say_goodbye();
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gantry::http
