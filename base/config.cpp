@@ -144,6 +144,9 @@ std::string toml_text(const Value& value) {
     return std::visit(Writer{}, value);
 }
 
+/// Variables of the program that are no settings: where its commands find a server, and what they show it.
+constexpr std::string_view kClientVariables[] = {"GANTRY_SERVER", "GANTRY_API_KEY"};
+
 std::string section_of(std::string_view key) { return std::string(key.substr(0, key.find('.'))); }
 
 }  // namespace
@@ -227,7 +230,8 @@ Status Loader::read_table(const toml::table& table, const std::string& prefix, c
 
 Status Loader::read_environment(const std::vector<std::pair<std::string, std::string>>& variables) {
     for (const auto& [name, text] : variables) {
-        if (!name.starts_with("GANTRY_")) {
+        if (!name.starts_with("GANTRY_") ||
+            std::find(std::begin(kClientVariables), std::end(kClientVariables), name) != std::end(kClientVariables)) {
             continue;
         }
         const auto key =
@@ -312,6 +316,16 @@ const std::vector<std::string>& Config::list(std::string_view key) const {
     return std::get<std::vector<std::string>>(entry(key).value);
 }
 const std::string& Config::origin(std::string_view key) const { return entry(key).origin; }
+
+std::vector<std::string> Config::changed(const Config& other) const {
+    std::vector<std::string> out;
+    for (const auto& [name, entry] : entries_) {
+        if (entry.value != other.entry(name).value) {
+            out.push_back(name);
+        }
+    }
+    return out;
+}
 
 namespace {
 

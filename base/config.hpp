@@ -64,6 +64,8 @@ class Config {
 
     /// "default", "gantry.toml:3", "GANTRY_SERVER_PORT", "--server.port".
     const std::string& origin(std::string_view key) const;
+    /// The keys whose values differ from those of `other`, which has the same table; in alphabetical order.
+    std::vector<std::string> changed(const Config& other) const;
     /// Oddities that are no errors: environment variables GANTRY_* that mean nothing.
     const std::vector<std::string>& warnings() const { return warnings_; }
 

@@ -78,6 +78,7 @@ void Arguments::add(std::string_view option, std::string value) {
 std::span<const Option> common_options() {
     static const std::vector<Option> options{
         {"server", 's', "URL", "Server to talk to (default http://127.0.0.1:9997, or GANTRY_SERVER)."},
+        {"api-key", 0, "KEY", "Key to show to the server (default: GANTRY_API_KEY)."},
         {"json", 0, "", "Print JSON instead of text."},
         {"quiet", 'q', "", "Print results only, no progress."},
         {"help", 'h', "", "Show this help."},

@@ -58,6 +58,7 @@ int cmd_serve(const Arguments& args) {
         return fleet::make_managed_fleet(executor, fleet::make_local_fleet(executor, std::move(options)), managed);
     };
     parts.routes = dialects::all_routes();
+    parts.read_config = [args] { return read_config(args); };
     parts.die_with_fd = static_cast<int>(*die_with);
     auto app = api::ServerApp::create(*config, std::move(parts));
     return app ? (*app)->run() : fail(app.error());

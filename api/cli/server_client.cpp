@@ -69,6 +69,12 @@ Error error_of(int status, std::string_view body) {
     return error;
 }
 
+void show_key(http::Request& request, const std::string& api_key) {
+    if (!api_key.empty()) {
+        request.headers.set("Authorization", "Bearer " + api_key);
+    }
+}
+
 Error explain(const http::Endpoint& endpoint, Error error) {
     if (error.code == Code::kUnavailable && error.hint.empty()) {
         error.hint = "is a server running at " + endpoint.text() + "? Start one with: gantry serve";
@@ -80,9 +86,11 @@ Error explain(const http::Endpoint& endpoint, Error error) {
 
 struct ServerClient::Impl {
     http::Endpoint endpoint;
+    std::string api_key;
 };
 
-ServerClient::ServerClient(http::Endpoint endpoint) : impl_(std::make_unique<Impl>(Impl{std::move(endpoint)})) {}
+ServerClient::ServerClient(http::Endpoint endpoint, std::string api_key)
+    : impl_(std::make_unique<Impl>(Impl{std::move(endpoint), std::move(api_key)})) {}
 ServerClient::~ServerClient() = default;
 ServerClient::ServerClient(ServerClient&&) noexcept = default;
 const http::Endpoint& ServerClient::endpoint() const { return impl_->endpoint; }
@@ -91,7 +99,8 @@ Result<ServerClient> ServerClient::from(const Arguments& args) {
     const char* env = std::getenv("GANTRY_SERVER");
     const auto given = args.value("server");
     GANTRY_TRY(auto endpoint, parse_server(given ? *given : env != nullptr ? env : "127.0.0.1"));
-    return ServerClient(std::move(endpoint));
+    const char* key = std::getenv("GANTRY_API_KEY");
+    return ServerClient(std::move(endpoint), args.value("api-key").value_or(key != nullptr ? key : ""));
 }
 
 Result<json::value> ServerClient::call(std::string method, std::string target, std::optional<json::value> body) {
@@ -100,6 +109,7 @@ Result<json::value> ServerClient::call(std::string method, std::string target, s
     http::Request request;
     request.method = std::move(method);
     request.target = std::move(target);
+    show_key(request, impl_->api_key);
     if (body) {
         request.headers.set("Content-Type", "application/json");
         request.body = json::serialize(*body);
@@ -177,6 +187,7 @@ Status ServerClient::stream(std::string target, const json::value& body,
     http::Request request;
     request.method = "POST";
     request.target = std::move(target);
+    show_key(request, impl_->api_key);
     request.headers.set("Content-Type", "application/json");
     request.body = json::serialize(body);
     return read_lines(impl_->endpoint, request, [&](const std::string& line) {
@@ -188,6 +199,7 @@ Status ServerClient::read(std::string target, const std::function<void(std::stri
     http::Request request;
     request.method = "GET";
     request.target = std::move(target);
+    show_key(request, impl_->api_key);
     return read_lines(impl_->endpoint, request, [&](const std::string& line) {
         on_line(line + '\n');
         return true;

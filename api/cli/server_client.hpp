@@ -17,10 +17,11 @@ namespace gantry::cli {
 /// Talks to one server. Not thread-safe; each call runs its own event loop.
 class ServerClient {
   public:
-    explicit ServerClient(http::Endpoint endpoint);
+    /// `api_key` goes with every call; empty: none.
+    explicit ServerClient(http::Endpoint endpoint, std::string api_key = {});
     ~ServerClient();
 
-    /// From --server, else GANTRY_SERVER, else 127.0.0.1:9997.
+    /// From --server, else GANTRY_SERVER, else 127.0.0.1:9997; the key from --api-key, else GANTRY_API_KEY.
     static Result<ServerClient> from(const Arguments& args);
     ServerClient(ServerClient&&) noexcept;
 

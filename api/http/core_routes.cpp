@@ -3,7 +3,9 @@
 #include <map>
 #include <set>
 
+#include "api/http/auth_routes.hpp"
 #include "api/http/model_metrics.hpp"
+#include "api/http/openapi.hpp"
 #include "api/http/services.hpp"
 #include "base/version.hpp"
 
@@ -38,16 +40,21 @@ asio::awaitable<Outcome> metrics_text(Services& services, Exchange& exchange) {
     co_return response;
 }
 
+asio::awaitable<Outcome> openapi(Services& services, Exchange&) {
+    co_return json_response(openapi_document(*services.routes));
+}
+
 constexpr Route kRoutes[] = {
-    {"GET", "/healthz", Scope::kPublic, healthz},
-    {"GET", "/readyz", Scope::kPublic, readyz},
-    {"GET", "/version", Scope::kPublic, version},
-    {"GET", "/metrics", Scope::kPublic, metrics_text},
+    {"GET", "/openapi.json", Scope::kPublic, openapi, "This API as an OpenAPI 3.1 document"},
+    {"GET", "/healthz", Scope::kPublic, healthz, "Whether the process lives", "", "Health"},
+    {"GET", "/readyz", Scope::kPublic, readyz, "Whether the server takes requests", "", "Health"},
+    {"GET", "/version", Scope::kPublic, version, "Versions of the server and of its plugin interface", "", "Version"},
+    {"GET", "/metrics", Scope::kRead, metrics_text, "Metrics for Prometheus"},
 };
 
 }  // namespace
 
-RouteTable core_routes() { return kRoutes; }
+std::vector<RouteTable> core_routes() { return {kRoutes, auth_routes()}; }
 
 void observe_fleet(Services& services) {
     // Gauges of models that are gone are forgotten, or their last values would be reported for ever.

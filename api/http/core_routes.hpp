@@ -1,12 +1,14 @@
 #pragma once
 
-/// /healthz, /readyz, /metrics, /version.
+/// What the server answers whatever dialects it speaks: /healthz, /readyz, /metrics, /version, keys and logins.
+
+#include <vector>
 
 #include "api/http/route.hpp"
 
 namespace gantry::api {
 
-RouteTable core_routes();
+std::vector<RouteTable> core_routes();
 
 /// Has the gauges that describe launched models follow the fleet at each rendering.
 void observe_fleet(Services& services);

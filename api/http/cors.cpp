@@ -18,7 +18,10 @@ void add_cors(Exchange& exchange, std::span<const std::string> allowed) {
     const auto origin = exchange.request.headers.find("Origin");
     if (origin && origin_allowed(*origin, allowed)) {
         exchange.header("Access-Control-Allow-Origin", *origin);
-        exchange.header("Access-Control-Expose-Headers", "X-Request-Id, X-Gantry-Ignored, X-Gantry-Note, Retry-After");
+        exchange.header("Access-Control-Expose-Headers",
+                        "X-Request-Id, X-Gantry-Ignored, X-Gantry-Note, Retry-After, "
+                        "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+                        "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens");
         exchange.header("Vary", "Origin");
     }
 }

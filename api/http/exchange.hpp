@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/auth/principal.hpp"
 #include "api/http/api_error.hpp"
 #include "base/http/server.hpp"
 #include "base/trace_context.hpp"
@@ -44,6 +45,7 @@ class Exchange {
 
     http::Request request;
     std::string request_id;
+    Principal principal;      ///< who asks; the router has seen to it before a handler runs
     TraceContext trace;       ///< of this request: what it causes elsewhere is a child of trace.span_id
     std::string parent_span;  ///< the caller's; empty where it sent none
     std::vector<std::pair<std::string_view, std::string>> params;  ///< of the route's pattern, decoded

@@ -13,19 +13,6 @@ namespace gantry::api {
 
 struct Services;
 
-/// What a caller needs to be allowed, once there are keys. Of those from kRead on, each contains the ones before it.
-enum class Scope {
-    kPublic,     ///< anybody: health, login
-    kRead,       ///< look at models, the catalog, the server's state
-    kInference,  ///< have a model answer
-    kLaunch,     ///< launch, stop and register models
-    kAdmin,      ///< keys, the cluster, stopping the server
-    // The words that Xinference has for the same.
-    kModelsList = kRead,
-    kModelsRead = kInference,
-    kModelsWrite = kLaunch,
-};
-
 /// Parses the request, calls what does the work, renders the answer.
 using RouteHandler = boost::asio::awaitable<Outcome> (*)(Services&, Exchange&);
 

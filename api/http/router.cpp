@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/http/admission.hpp"
 #include "api/http/cors.hpp"
 #include "api/http/request_spans.hpp"
 #include "api/http/telemetry.hpp"
@@ -60,6 +61,7 @@ class Account {
             .histogram("gantry_http_request_seconds", "Time from a request's last byte to its answer's last.",
                        metrics::duration_buckets(), {{"route", route_}})
             .observe(seconds);
+        settle(services_, exchange_);
         if (services_.access_log) {
             write_log(status, seconds);
         }
@@ -71,7 +73,8 @@ class Account {
     void matched(const Route& route) {
         route_ = route.pattern;
         method_ = route.method;
-        traced_ = route.scope != Scope::kPublic;  // not the questions of monitors, which come every few seconds
+        // Not the questions of monitors, which come every few seconds.
+        traced_ = route.scope != Scope::kPublic && route.pattern != "/metrics";
     }
     void done() { done_ = true; }
 
@@ -85,6 +88,9 @@ class Account {
                                        {"peer", request.peer},
                                        {"id", exchange_.request_id},
                                        {"trace", exchange_.trace.trace_id}};
+        if (!exchange_.principal.key_id.empty()) {
+            fields.push_back({"key", exchange_.principal.key_id});
+        }
         if (const auto& generation = exchange_.generation) {
             fields.push_back({"model", generation->model});
             if (const auto& usage = generation->usage) {
@@ -129,6 +135,7 @@ Router::Router(Services& services, const std::vector<RouteTable>& tables) : serv
         }
         return out;
     };
+    services_.routes = &routes_;
     std::stable_sort(routes_.begin(), routes_.end(),
                      [&](const Route& a, const Route& b) { return shape(a) < shape(b); });
 }
@@ -199,7 +206,11 @@ asio::awaitable<void> Router::handle(http::Request request, http::Responder& res
     } else {
         account.matched(*match.route);
         exchange.params = std::move(match.params);
-        co_await run(match, exchange);
+        if (auto refusal = admit(services_, *match.route, exchange)) {
+            (void)co_await exchange.send(std::move(*refusal));
+        } else {
+            co_await run(match, exchange);
+        }
     }
     account.done();
 }

@@ -9,7 +9,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -17,8 +16,11 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "api/auth/authenticator.hpp"
+#include "api/auth/sqlite_key_store.hpp"
 #include "api/http/core_routes.hpp"
 #include "api/http/router.hpp"
+#include "api/http/server_settings.hpp"
 #include "api/http/state_file.hpp"
 #include "api/http/telemetry.hpp"
 #include "base/http/server.hpp"
@@ -39,25 +41,6 @@ constexpr std::chrono::seconds kFlushTime{2};
 std::optional<std::string> environment(const char* name) {
     const char* value = std::getenv(name);
     return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
-}
-
-bool is_loopback(const std::string& host) {
-    boost::system::error_code error;
-    const auto address = asio::ip::make_address(host, error);
-    return error ? host == "localhost" : address.is_loopback();
-}
-
-http::ServerLimits limits_from(const config::Config& config) {
-    const auto seconds = [&](const char* key) { return std::chrono::seconds(config.integer(key)); };
-    http::ServerLimits limits;
-    limits.max_header_bytes = static_cast<size_t>(config.integer("server.max_header_bytes"));
-    limits.max_body_bytes = static_cast<size_t>(config.integer("server.max_body_bytes"));
-    limits.max_connections = static_cast<size_t>(config.integer("server.max_connections"));
-    limits.header_timeout = seconds("server.header_timeout_s");
-    limits.body_timeout = seconds("server.body_timeout_s");
-    limits.idle_timeout = seconds("server.idle_timeout_s");
-    limits.write_timeout = seconds("server.write_timeout_s");
-    return limits;
 }
 
 /// A server that ends with the program that started it remembers nothing, nor brings models of others back.
@@ -97,6 +80,17 @@ registry::Catalog read_catalog(const fleet::FleetOptions& options) {
     return all;
 }
 
+/// Where nothing can be written and no keys are, a server works all the same.
+Result<std::unique_ptr<KeyStore>> key_store(const fs::path& file) {
+    auto store = open_key_store(file);
+    std::error_code unknown;
+    if (!store && store.error().code == Code::kPermissionDenied && !fs::exists(file, unknown) && !unknown) {
+        log::warn("API keys will not outlive this server: {}", store.error().text());
+        return std::unique_ptr<KeyStore>(std::make_unique<MemoryKeyStore>());
+    }
+    return store;
+}
+
 }  // namespace
 
 fleet::FleetOptions fleet_options(const config::Config& config) {
@@ -127,12 +121,14 @@ fleet::FleetOptions fleet_options(const config::Config& config) {
 
 /// Members in the order of their making; they go in the reverse one.
 struct ServerApp::Impl {
-    Impl(const config::Config& config, ServerParts p)
-        : parts(std::move(p)),
-          state(open_state(config, parts)),
-          options(options_with(config, state)),
+    Impl(const config::Config& c, ServerParts p, std::unique_ptr<Authenticator> a)
+        : settings(c),
+          parts(std::move(p)),
+          state(open_state(c, parts)),
+          options(options_with(c, state)),
           catalog(read_catalog(options)),
           fleet(parts.make_fleet(io.get_executor(), options)),
+          auth(std::move(a)),
           services(*fleet, metrics, catalog),
           router(services, tables()),
           server(
@@ -140,34 +136,43 @@ struct ServerApp::Impl {
               [this](http::Request request, http::Responder& responder) {
                   return router.handle(std::move(request), responder);
               },
-              limits_from(config)),
+              server_limits(c)),
           signals(io),
-          lifeline(io),
-          drain_timeout(std::chrono::seconds(config.integer("server.drain_timeout_s"))) {
+          lifeline(io) {
         services.state = &state.database();
         services.stop = [this] {
             if (!services.draining) {
                 begin_stop("asked to over HTTP");
             }
         };
-        services.access_log = config.boolean("log.access");
-        services.cors_origins = config.list("server.cors_origins");
+        services.auth = auth.get();
+        take_over(c);
         observe_fleet(services);
     }
 
+    /// Settings that need no more than to be known.
+    void take_over(const config::Config& from) {
+        services.access_log = from.boolean("log.access");
+        services.cors_origins = from.list("server.cors_origins");
+        drain_timeout = std::chrono::seconds(from.integer("server.drain_timeout_s"));
+    }
+
     std::vector<RouteTable> tables() const {
-        std::vector<RouteTable> all{core_routes()};
+        std::vector<RouteTable> all = core_routes();
         all.insert(all.end(), parts.routes.begin(), parts.routes.end());
         return all;
     }
 
-    Status listen(const config::Config& config);
+    Status listen();
     void wait_for_signal();
     void watch_lifeline();
     void begin_stop(const std::string& why);
+    void reload();
+    Status apply(const config::Config& fresh);
     void unwind();
     asio::awaitable<void> way_out();
 
+    config::Config settings;  ///< as they hold now
     ServerParts parts;
     asio::io_context io{1};
     StateFile state;
@@ -175,6 +180,7 @@ struct ServerApp::Impl {
     registry::Catalog catalog;
     metrics::Registry metrics;
     std::unique_ptr<fleet::Fleet> fleet;
+    std::unique_ptr<Authenticator> auth;
     std::optional<Telemetry> telemetry;
     Services services;
     Router router;
@@ -182,18 +188,32 @@ struct ServerApp::Impl {
     asio::signal_set signals;
     asio::posix::stream_descriptor lifeline;
     std::array<char, 16> lifeline_bytes{};
-    std::chrono::milliseconds drain_timeout;
+    std::chrono::milliseconds drain_timeout{};
+    bool encrypted = false;
     int exit_code = 0;
 };
 
-Status ServerApp::Impl::listen(const config::Config& config) {
+Status ServerApp::Impl::listen() {
+    const config::Config& config = settings;
     const std::string& host = config.string("server.host");
-    if (!is_loopback(host) && !config.boolean("server.allow_public")) {
+    const bool guarded = auth->required() && auth->has_credentials();
+    const bool open_to_all = is_loopback(host) || config.boolean("server.allow_public");
+    if (!open_to_all && !guarded) {
         return Error(Code::kPermissionDenied,
                      "the server will not listen on " + host + " (" + config.origin("server.host") +
-                         "): other machines could reach it, and it has no keys yet",
-                     "set server.allow_public = true if that is what you want, or use 127.0.0.1");
+                         "): other machines could reach it, and it asks nobody for a key",
+                     "make a key (gantry keys create NAME --scope admin) or set auth.admin_key; server.allow_public = "
+                     "true lets anybody in");
     }
+    if (!open_to_all) {
+        auth->always();
+    }
+    GANTRY_TRY(std::shared_ptr<http::TlsContext> tls, server_tls(config));
+    if (!tls && !is_loopback(host)) {
+        log::warn("what goes to {} is not encrypted: set server.tls_certificate, or put a proxy before it", host);
+    }
+    encrypted = tls != nullptr;
+    server.set_tls(std::move(tls));
     GANTRY_CHECK_OK(server.listen({false, host, static_cast<uint16_t>(config.integer("server.port"))}));
     if (const std::string& path = config.string("server.unix_socket"); !path.empty()) {
         GANTRY_CHECK_OK(server.listen({true, path, 0}));
@@ -204,10 +224,15 @@ Status ServerApp::Impl::listen(const config::Config& config) {
 
 void ServerApp::Impl::wait_for_signal() {
     signals.async_wait([this](const boost::system::error_code& error, int number) {
-        if (!error) {
-            begin_stop(number == SIGINT ? "SIGINT" : "SIGTERM");
-            wait_for_signal();
+        if (error) {
+            return;
         }
+        if (number == SIGHUP) {
+            reload();
+        } else {
+            begin_stop(number == SIGINT ? "SIGINT" : "SIGTERM");
+        }
+        wait_for_signal();
     });
 }
 
@@ -242,6 +267,46 @@ asio::awaitable<void> ServerApp::Impl::way_out() {
     io.stop();
 }
 
+/// All or nothing: what can fail comes first.
+Status ServerApp::Impl::apply(const config::Config& fresh) {
+    GANTRY_TRY(const log::Level level, log::level_from_name(fresh.string("log.level")));
+    GANTRY_TRY(std::shared_ptr<http::TlsContext> tls, server_tls(fresh));
+    if ((tls != nullptr) != encrypted) {
+        return Error(Code::kFailedPrecondition, "TLS can be begun or ended only at the next start");
+    }
+    GANTRY_TRY(AuthOptions options, auth_options(fresh));
+    GANTRY_CHECK_OK(auth->reconfigure(std::move(options)));
+    log::setup(level, settings.string("log.format") == "json" ? log::Format::kJson : log::Format::kText);
+    server.set_tls(std::move(tls));
+    server.set_limits(server_limits(fresh));
+    take_over(fresh);
+    return ok();
+}
+
+void ServerApp::Impl::reload() {
+    if (!parts.read_config) {
+        return;
+    }
+    auto fresh = parts.read_config();
+    if (!fresh) {
+        log::error("the configuration stays as it is: {}", fresh.error().text());
+        return;
+    }
+    if (const auto applied = apply(*fresh); !applied) {
+        log::error("the configuration stays as it is: {}", applied.error().text());
+        return;
+    }
+    for (const std::string& key : fresh->changed(settings)) {
+        if (reloadable(key)) {
+            log::info("{} has a new value", key);
+        } else {
+            log::warn("{} has a new value, which takes effect at the next start", key);
+        }
+    }
+    settings = std::move(*fresh);
+    log::info("the configuration has been read anew");
+}
+
 /// Lets what still waits end while the objects that it refers to exist.
 void ServerApp::Impl::unwind() {
     constexpr int kRounds = 200;
@@ -262,13 +327,16 @@ Result<std::unique_ptr<ServerApp>> ServerApp::create(const config::Config& confi
         log::warn("{}", warning);
     }
     GANTRY_TRY(std::optional<TelemetryOptions> telemetry, telemetry_options(config, environment));
-    auto impl = std::make_unique<Impl>(config, std::move(parts));
+    GANTRY_TRY(AuthOptions auth, auth_options(config));
+    GANTRY_TRY(std::unique_ptr<KeyStore> keys, key_store(key_file(config)));
+    GANTRY_TRY(auto authenticator, Authenticator::create(std::move(auth), std::move(keys)));
+    auto impl = std::make_unique<Impl>(config, std::move(parts), std::move(authenticator));
     if (telemetry) {
         log::info("traces go to http://{}{}", telemetry->collector.text(), telemetry->path);
         impl->telemetry.emplace(impl->io.get_executor(), std::move(*telemetry), impl->metrics);
         impl->services.telemetry = &*impl->telemetry;
     }
-    GANTRY_CHECK_OK(impl->listen(config));
+    GANTRY_CHECK_OK(impl->listen());
     return std::unique_ptr<ServerApp>(new ServerApp(std::move(impl)));
 }
 
@@ -278,6 +346,9 @@ int ServerApp::run() {
     std::signal(SIGPIPE, SIG_IGN);
     impl_->signals.add(SIGINT);
     impl_->signals.add(SIGTERM);
+    if (impl_->parts.read_config) {
+        impl_->signals.add(SIGHUP);
+    }
     impl_->wait_for_signal();
     if (impl_->parts.die_with_fd >= 0) {
         ::fcntl(impl_->parts.die_with_fd, F_SETFD, FD_CLOEXEC);
@@ -286,7 +357,8 @@ int ServerApp::run() {
     }
     impl_->server.start();
     for (const http::Endpoint& endpoint : endpoints()) {
-        log::info("gantry {} listens on {}{}", kVersion, endpoint.unix_socket ? "" : "http://", endpoint.text());
+        const char* scheme = endpoint.unix_socket ? "" : impl_->encrypted ? "https://" : "http://";
+        log::info("gantry {} listens on {}{}", kVersion, scheme, endpoint.text());
     }
     impl_->io.run();
     impl_->unwind();
@@ -296,6 +368,10 @@ int ServerApp::run() {
 
 void ServerApp::stop() {
     asio::post(impl_->io, [this] { impl_->begin_stop("asked to"); });
+}
+
+void ServerApp::reload() {
+    asio::post(impl_->io, [this] { impl_->reload(); });
 }
 
 }  // namespace gantry::api

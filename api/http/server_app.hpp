@@ -21,7 +21,8 @@ namespace gantry::api {
 struct ServerParts {
     std::function<std::unique_ptr<fleet::Fleet>(boost::asio::any_io_executor, fleet::FleetOptions)> make_fleet;
     std::vector<RouteTable> routes;
-    int die_with_fd = -1;  ///< the server ends when this descriptor's other end closes
+    std::function<Result<config::Config>()> read_config;  ///< for SIGHUP; empty: it is not heeded
+    int die_with_fd = -1;                                 ///< the server ends when this descriptor's other end closes
 };
 
 /// What the configuration says about the fleet, with paths filled in.
@@ -29,8 +30,8 @@ fleet::FleetOptions fleet_options(const config::Config& config);
 
 class ServerApp {
   public:
-    /// Sets up the log, reads the catalog and listens. A host that is no loopback address is refused unless
-    /// server.allow_public is set.
+    /// Sets up the log, reads the keys and the catalog, and listens. A host that is no loopback address is refused
+    /// unless callers must show a key, or server.allow_public is set.
     static Result<std::unique_ptr<ServerApp>> create(const config::Config& config, ServerParts parts);
     ~ServerApp();
 
@@ -42,6 +43,10 @@ class ServerApp {
     int run();
     /// Begins the way out; any thread.
     void stop();
+    /// What SIGHUP does; any thread. Reads the configuration anew and takes over what can change while the server runs:
+    /// keys and users, limits, pages, the log's level, the certificate. Where anything of it is wrong the log says so
+    /// and all stays as it is; settings that wait for the next start are named there too.
+    void reload();
 
   private:
     struct Impl;

@@ -19,6 +19,8 @@ class Database;
 
 namespace gantry::api {
 
+class Authenticator;
+struct Route;
 class Telemetry;
 
 struct Services {
@@ -27,12 +29,14 @@ struct Services {
     fleet::Fleet& fleet;
     metrics::Registry& metrics;
     const registry::Catalog& catalog;
+    std::vector<Route>* routes = nullptr;  ///< all of the router's, for /openapi.json
     /// What has to outlive the server (state.db); each part of it migrates a schema of its own.
     sqlite::Database* state = nullptr;
     std::function<void()> stop;  ///< begins the server's way out; unset: it cannot
     std::string address;         ///< "127.0.0.1:9997", for clients that ask where the server is
     bool draining = false;       ///< set once the server is on its way out
     bool access_log = true;
+    Authenticator* auth = nullptr;   ///< null: everybody may do everything (tests)
     Telemetry* telemetry = nullptr;  ///< null: nobody collects traces
     std::vector<std::string> cors_origins;
     std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();

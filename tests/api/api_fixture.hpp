@@ -115,7 +115,8 @@ class ApiTest : public ::testing::Test {
 
     static std::vector<api::RouteTable> tables() {
         auto all = dialects::all_routes();
-        all.push_back(api::core_routes());
+        const auto core = api::core_routes();
+        all.insert(all.end(), core.begin(), core.end());
         return all;
     }
 

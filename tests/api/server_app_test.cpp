@@ -44,6 +44,11 @@ struct RunningApp {
         };
         parts.routes = dialects::all_routes();
         parts.die_with_fd = die_with_fd;
+        parts.read_config = [this]() -> Result<config::Config> {
+            Result<config::Config> fresh = settings(next);
+            ++reloads;
+            return fresh;
+        };
         auto created = api::ServerApp::create(settings(std::move(flags)), std::move(parts));
         if (!created) {
             error = created.error();
@@ -56,6 +61,8 @@ struct RunningApp {
 
     fleet::FleetOptions options;
     FakeFleet* fleet = nullptr;
+    Flags next;  ///< what a reload reads
+    std::atomic<int> reloads = 0;
     std::optional<Error> error;
     std::unique_ptr<api::ServerApp> app;
     std::future<int> code;
@@ -134,6 +141,40 @@ TEST(ServerApp, EndsWithTheProgramThatStartedIt) {
     EXPECT_EQ(app.code.get(), 0);
 }
 
+TEST(ServerApp, TakesOverAChangedConfiguration) {
+    using Flags = RunningApp::Flags;
+    const std::string key = "0123456789abcdef0123456789abcdef";
+    RunningApp app(Flags{{"server.cors_origins", "http://a.example"}});
+    ASSERT_FALSE(app.error);
+    const auto ask = [&](const std::string& fields) {
+        RawClient client = app.connect();
+        EXPECT_TRUE(client.send("GET /v1/models HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + fields + "\r\n"));
+        return client.receive_all();
+    };
+    const auto reload = [&](Flags flags) {
+        app.next = std::move(flags);
+        const int before = app.reloads;
+        app.app->reload();
+        while (app.reloads == before) {
+            std::this_thread::yield();
+        }
+    };
+    EXPECT_TRUE(ask("").starts_with("HTTP/1.1 200"));
+    reload(Flags{
+        {"auth.admin_key", key}, {"server.cors_origins", "http://b.example"}, {"server.max_header_bytes", "1024"}});
+    EXPECT_TRUE(ask("").starts_with("HTTP/1.1 401"));
+    const std::string answer = ask("x-api-key: " + key + "\r\nOrigin: http://b.example\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer;
+    EXPECT_NE(answer.find("Access-Control-Allow-Origin: http://b.example"), std::string::npos);
+    EXPECT_TRUE(ask("X-Long: " + std::string(2000, 'x') + "\r\n").starts_with("HTTP/1.1 431"));
+    // A broken configuration changes nothing, not even what is right in it.
+    reload(Flags{{"auth.admin_key", "short"}, {"server.cors_origins", "http://c.example"}});
+    EXPECT_TRUE(ask("").starts_with("HTTP/1.1 401"));
+    EXPECT_TRUE(ask("x-api-key: " + key + "\r\n").starts_with("HTTP/1.1 200"));
+    app.app->stop();
+    ASSERT_EQ(app.code.wait_for(kPatience), std::future_status::ready);
+}
+
 TEST(ServerApp, RefusesToBeReachableFromOutsideUnasked) {
     RunningApp refused(RunningApp::Flags{{"server.host", "0.0.0.0"}});
     ASSERT_TRUE(refused.error);
@@ -143,6 +184,13 @@ TEST(ServerApp, RefusesToBeReachableFromOutsideUnasked) {
     ASSERT_FALSE(allowed.error);
     allowed.app->stop();
     EXPECT_EQ(allowed.code.wait_for(kPatience), std::future_status::ready);
+    RunningApp guarded(
+        RunningApp::Flags{{"server.host", "0.0.0.0"}, {"auth.admin_key", "0123456789abcdef0123456789abcdef"}});
+    ASSERT_FALSE(guarded.error) << guarded.error->text();
+    guarded.app->stop();
+    EXPECT_EQ(guarded.code.wait_for(kPatience), std::future_status::ready);
+    RunningApp locked(RunningApp::Flags{{"server.host", "0.0.0.0"}, {"auth.mode", "on"}});
+    ASSERT_TRUE(locked.error) << "nobody could come in";
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ class Answer:
 
 class Server:
     """`gantry serve` with its own state, ended (and its runners with it) on exit."""
+    headers = {}  # sent with each call
 
     def __init__(self, *flags, **variables):
         self.port = free_port()
@@ -76,7 +77,7 @@ class Server:
     def call(self, method, path, body=None, raw=None, timeout=60):
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, method=method,
-                                         headers={"Content-Type": "application/json"})
+                                         headers={"Content-Type": "application/json", **self.headers})
         try:
             with urllib.request.urlopen(request, timeout=timeout) as r:
                 return Answer(r.status, r.headers, r.read())

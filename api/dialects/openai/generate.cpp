@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "api/dialects/openai/render.hpp"
+#include "runtime/engine/request_checks.hpp"
 
 namespace gantry::dialects::openai {
 
@@ -253,6 +254,9 @@ asio::awaitable<Outcome> run_call(api::Services& services, api::Exchange& exchan
     begin_record(exchange, call, head.id);
     for (engine::GenerateRequest& request : call.requests) {
         request.traceparent = exchange.trace.text();
+        if (request.share_key.empty()) {
+            request.share_key = exchange.principal.key_id.substr(0, engine::kMaxShareKey);
+        }
     }
     Result<std::vector<Stream>> streams =
         co_await start_all(services.fleet, call, call.request_id.empty() ? head.id : call.request_id);

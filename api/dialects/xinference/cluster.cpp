@@ -77,8 +77,6 @@ int64_t count_gpus(const bj::value& report) {
 
 }  // namespace
 
-Answer cluster_auth(Services&, Exchange&) { co_return api::json_response(bj::object{{"auth", false}}); }
-
 Answer address(Services& services, Exchange&) { co_return api::json_response(bj::value(services.address)); }
 
 Answer cluster_version(Services&, Exchange&) {

@@ -43,7 +43,6 @@ Answer vllm_models(api::Services& services, api::Exchange& exchange);
 Answer query_engines(api::Services& services, api::Exchange& exchange);
 
 // cluster.cpp: where it runs
-Answer cluster_auth(api::Services& services, api::Exchange& exchange);
 Answer address(api::Services& services, api::Exchange& exchange);
 Answer cluster_version(api::Services& services, api::Exchange& exchange);
 Answer cluster_info(api::Services& services, api::Exchange& exchange);

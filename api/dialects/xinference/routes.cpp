@@ -37,7 +37,6 @@ constexpr api::Route kRoutes[] = {
     {"GET", "/v1/model_registrations/{type}/{name}", Scope::kRead, x::get_registration},
     {"GET", "/v1/engines/{name}", Scope::kRead, x::query_engines},
     {"GET", "/v1/engines/{type}/{name}", Scope::kRead, x::query_engines},
-    {"GET", "/v1/cluster/auth", Scope::kPublic, x::cluster_auth},
     {"GET", "/v1/cluster/version", Scope::kAdmin, x::cluster_version},
     {"GET", "/v1/cluster/info", Scope::kAdmin, x::cluster_info},
     {"GET", "/v1/cluster/devices", Scope::kRead, x::cluster_devices},

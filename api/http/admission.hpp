@@ -1,0 +1,19 @@
+#pragma once
+
+/// Whether a request may go to its route's handler. Asked for every route, before anything of it runs.
+
+#include <optional>
+
+#include "api/http/route.hpp"
+#include "api/http/services.hpp"
+
+namespace gantry::api {
+
+/// The answer to a request that may not: 401 without a valid key, 403 for a too small scope, a model that the key is
+/// not for, or a web page from elsewhere, 429 over a quota. Nothing: it may, and exchange.principal says who asks.
+std::optional<http::Response> admit(Services& services, const Route& route, Exchange& exchange);
+
+/// Counts what an answer came to against its caller's quota.
+void settle(Services& services, const Exchange& exchange);
+
+}  // namespace gantry::api

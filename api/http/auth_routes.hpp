@@ -1,0 +1,11 @@
+#pragma once
+
+/// Keys (/gantry/v1/keys) and Xinference's login (/token, /v1/cluster/auth, /v1/auth/...).
+
+#include "api/http/route.hpp"
+
+namespace gantry::api {
+
+RouteTable auth_routes();
+
+}  // namespace gantry::api
