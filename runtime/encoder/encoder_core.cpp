@@ -38,6 +38,7 @@ void EncoderCore::add(Job job) {
     jobs_.emplace(number, std::move(job));
     ++stats_.requests;
     ++stats_.waiting;
+    stats_.waiting_tokens = batcher_.tokens();
 }
 
 void EncoderCore::cancel(const std::string& id) {
@@ -71,42 +72,47 @@ void EncoderCore::fail_all(const Error& error) {
     }
 }
 
-void EncoderCore::step() {
+bool EncoderCore::begin_step() {
     if (batcher_.empty()) {
-        return;
+        return false;
     }
-    const auto begin = Clock::now();
-    const std::vector<Slot> slots = batcher_.next(begin);
-    gather(slots, begin);
+    step_begin_ = Clock::now();
+    slots_ = batcher_.next(step_begin_);
+    gather();
+    stats_.waiting_tokens = batcher_.tokens();
+    return true;
+}
+
+void EncoderCore::finish_step() {
     const auto before = Clock::now();
-    const Status done = model_->encode(batch(slots));
+    const Status done = model_->encode(batch());
     const auto after = Clock::now();
     if (done) {
-        scatter(slots);
+        scatter();
     } else if (done.error().code == Code::kInternal) {
         broken_ = done.error();
     } else {
-        for (const Slot& slot : slots) {
+        for (const Slot& slot : slots_) {
             fail(slot.request, done.error());
         }
     }
-    measure(slots.size(), seconds_between(begin, Clock::now()), seconds_between(before, after));
+    measure(slots_.size(), seconds_between(step_begin_, Clock::now()), seconds_between(before, after));
 }
 
-void EncoderCore::gather(const std::vector<Slot>& slots, Clock::time_point now) {
+void EncoderCore::gather() {
     ids_.clear();
     types_.clear();
     begins_.assign(1, 0);
     bool typed = false;
-    for (const Slot& slot : slots) {
+    for (const Slot& slot : slots_) {
         Job& job = jobs_.at(slot.request);
         if (!job.running) {
             job.running = true;
-            job.begun = now;
+            job.begun = step_begin_;
             job.rows.values.resize(job.left * job.rows.width);
             --stats_.waiting;
             ++stats_.running;
-            meter_.queue_seconds.observe(seconds_between(job.arrival, now));
+            meter_.queue_seconds.observe(seconds_between(job.arrival, step_begin_));
         }
         const Sequence& input = job.work.inputs[slot.input];
         ids_.insert(ids_.end(), input.ids.begin(), input.ids.end());
@@ -120,12 +126,12 @@ void EncoderCore::gather(const std::vector<Slot>& slots, Clock::time_point now) 
     }
 }
 
-const gantry_encode_batch_t& EncoderCore::batch(const std::vector<Slot>& slots) {
-    const uint64_t width = jobs_.at(slots.front().request).rows.width;
-    out_.assign(slots.size() * width, 0);
+const gantry_encode_batch_t& EncoderCore::batch() {
+    const uint64_t width = jobs_.at(slots_.front().request).rows.width;
+    out_.assign(slots_.size() * width, 0);
     batch_ = {};
     batch_.struct_size = GANTRY_SIZE(gantry_encode_batch_t, adapter_ids);
-    batch_.sequence_count = static_cast<uint32_t>(slots.size());
+    batch_.sequence_count = static_cast<uint32_t>(slots_.size());
     batch_.token_count = static_cast<uint32_t>(ids_.size());
     batch_.pooling = batcher_.kind();
     batch_.token_ids = ids_.data();
@@ -136,9 +142,9 @@ const gantry_encode_batch_t& EncoderCore::batch(const std::vector<Slot>& slots) 
     return batch_;
 }
 
-void EncoderCore::scatter(const std::vector<Slot>& slots) {
-    for (size_t i = 0; i < slots.size(); ++i) {
-        const auto found = jobs_.find(slots[i].request);
+void EncoderCore::scatter() {
+    for (size_t i = 0; i < slots_.size(); ++i) {
+        const auto found = jobs_.find(slots_[i].request);
         if (found == jobs_.end()) {
             continue;  // an earlier row has ended it
         }
@@ -146,13 +152,13 @@ void EncoderCore::scatter(const std::vector<Slot>& slots) {
         const uint64_t width = job.rows.width;
         const float* row = out_.data() + i * width;
         if (!std::all_of(row, row + width, [](float value) { return std::isfinite(value); })) {
-            fail(slots[i].request, Error{Code::kInternal, "the model gave a value that is not a number",
-                                         "its weights may be damaged, or its precision too small for this input"});
+            fail(slots_[i].request, Error{Code::kInternal, "the model gave a value that is not a number",
+                                          "its weights may be damaged, or its precision too small for this input"});
             continue;
         }
-        std::copy_n(row, width, job.rows.values.data() + slots[i].input * width);
+        std::copy_n(row, width, job.rows.values.data() + slots_[i].input * width);
         if (--job.left == 0) {
-            finish(slots[i].request, job);
+            finish(slots_[i].request, job);
         }
     }
 }

@@ -54,15 +54,17 @@ class EncoderCore {
     /// Ends what is past its deadline.
     void expire(Clock::time_point now);
     void fail_all(const Error& error);
-    /// Computes one batch, where something waits.
-    void step();
+    /// Chooses the next batch; false where nothing waits.
+    bool begin_step();
+    /// Computes it.
+    void finish_step();
     /// Those that have ended since the last call.
     std::vector<Ended> take_ended() { return std::exchange(ended_, {}); }
 
   private:
-    void gather(const std::vector<Slot>& slots, Clock::time_point now);
-    const gantry_encode_batch_t& batch(const std::vector<Slot>& slots);
-    void scatter(const std::vector<Slot>& slots);
+    void gather();
+    const gantry_encode_batch_t& batch();
+    void scatter();
     void finish(uint64_t number, Job& job);
     void fail(uint64_t number, const Error& error);
     void end(uint64_t number, Result<EncodedRows> result);
@@ -80,6 +82,8 @@ class EncoderCore {
     EncoderMeter meter_;
     double rate_seconds_ = 0, rate_tokens_ = 0;
     // Of the step; kept for their memory.
+    std::vector<Slot> slots_;
+    Clock::time_point step_begin_{};
     std::vector<int32_t> ids_, types_;
     std::vector<uint32_t> begins_;
     std::vector<float> out_;

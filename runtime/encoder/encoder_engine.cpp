@@ -117,7 +117,10 @@ struct EncoderEngine::Impl {
             return;
         }
         core.expire(Job::Clock::now());
-        core.step();
+        if (core.begin_step()) {
+            publish({});  // what the step has taken waits no more
+            core.finish_step();
+        }
         if (core.broken()) {
             {
                 std::lock_guard lock(mutex);

@@ -167,7 +167,7 @@ TEST_F(EncoderEngineTest, RefusesWhatCannotBeComputed) {
 }
 
 TEST_F(EncoderEngineTest, AFullQueueRefusesAndSaysWhenToComeBack) {
-    options_.queue_limit = 3;  // a request counts until its first step is over
+    options_.queue_limit = 2;
     shared_->hold();
     auto running = submit(work("running", {{1}}));
     shared_->wait_begun(1);
