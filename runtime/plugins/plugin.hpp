@@ -48,6 +48,9 @@ struct LoadSpec {
     std::map<std::string, std::string> options;
 };
 
+/// `spec` with the limits of a step that this model needs: an encoder takes texts whole, and many of them at once.
+LoadSpec spec_for(const registry::ModelManifest& manifest, LoadSpec spec);
+
 struct Assessment {
     int32_t score = 0;
     uint64_t weights_bytes = 0, mapped_bytes = 0, kv_bytes_per_block = 0, scratch_bytes = 0, state_bytes_per_slot = 0;

@@ -79,7 +79,22 @@ Result<encoder::EncoderLimits> read_limits(gantry_model_t* model, const gantry_e
     return limits;
 }
 
+/// Tokens and texts that a step of an encoder has room for: enough for efficient products.
+constexpr uint32_t kEncoderStepTokens = 4096;
+constexpr uint32_t kEncoderSequences = 256;
+
 }  // namespace
+
+LoadSpec spec_for(const registry::ModelManifest& manifest, LoadSpec spec) {
+    if (manifest.encoder) {
+        const uint32_t longest = manifest.encoder->max_tokens != 0 ? manifest.encoder->max_tokens
+                                                                   : static_cast<uint32_t>(manifest.context_length);
+        const uint32_t context = spec.max_context != 0 ? spec.max_context : longest;
+        spec.max_step_tokens = std::max({spec.max_step_tokens, kEncoderStepTokens, context});
+        spec.max_sequences = std::max(spec.max_sequences, kEncoderSequences);
+    }
+    return spec;
+}
 
 Result<AnyModel> wrap_any_model(gantry_model_t* model, std::shared_ptr<void> keep,
                                 std::unique_ptr<ManifestAdapter> manifest, std::string& plan) {

@@ -81,7 +81,7 @@ json::object ask(const PluginFile& file, const ProbeRequest& request, const Mani
         out["why"] = why;
     }
     if (manifest != nullptr) {
-        const auto assessment = (*backend)->assess(*manifest, request.spec);
+        const auto assessment = (*backend)->assess(*manifest, spec_for(*manifest, request.spec));
         out["assess"] = assessment ? to_json(*assessment) : json::object{{"error", error_to_json(assessment.error())}};
     }
     return out;

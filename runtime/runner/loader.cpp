@@ -80,8 +80,8 @@ Status take_encoder(const RunnerSpec& spec, std::unique_ptr<encoder::EncoderMode
     if (wrong != nullptr) {
         return Error{Code::kInvalidArgument, std::string("the model encodes texts; it takes no ") + wrong};
     }
-    out.texts =
-        std::make_shared<const TextEncoder>(out.tokenizer, guess_encoder_info(model->limits()), model->limits());
+    out.texts = std::make_shared<const TextEncoder>(
+        out.tokenizer, out.manifest->encoder.value_or(guess_encoder_info(model->limits())), model->limits());
     out.encoder = std::move(model);
     return ok();
 }
@@ -103,17 +103,6 @@ json::object describe_encoder(const TextEncoder& texts, const encoder::EncoderLi
             {"dimensions", json::array(info.dimensions.begin(), info.dimensions.end())},
             {"labels", json::array(info.labels.begin(), info.labels.end())},
             {"prompts", std::move(prompts)}};
-}
-
-std::string_view ability_of(registry::EncoderInfo::Task task) {
-    switch (task) {
-        case registry::EncoderInfo::Task::kEmbed:
-            return "embed";
-        case registry::EncoderInfo::Task::kRerank:
-            return "rerank";
-        default:
-            return "classify";
-    }
 }
 
 }  // namespace
@@ -153,7 +142,7 @@ Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, con
     status.progress("plugin", 0, 0);
     GANTRY_TRY(const plugins::PluginFile file, find_plugin(spec));
     GANTRY_TRY(out.backend, plugins::Backend::load(file, spec.threads));
-    plugins::LoadSpec load = load_spec(spec);
+    plugins::LoadSpec load = plugins::spec_for(*out.manifest, load_spec(spec));
     GANTRY_TRY(const plugins::Assessment assessment, out.backend->assess(*out.manifest, load));
     plugins::MemoryWish wish;
     wish.context = spec.context != 0 ? std::optional(spec.context) : std::nullopt;
@@ -253,7 +242,7 @@ json::object describe_ready(const LoadedModel& loaded) {
                      {"memory", memory_json(loaded.memory)}};
     if (loaded.encoder != nullptr) {
         const encoder::EncoderLimits& limits = loaded.encoder->limits();
-        out["abilities"] = json::array{ability_of(loaded.texts->info().task)};
+        out["abilities"] = json::array{registry::encoder_task_name(loaded.texts->info().task)};
         out["encoder"] = describe_encoder(*loaded.texts, limits);
         out["limits"] = json::object{{"vocab_size", limits.vocab_size},
                                      {"max_context", loaded.texts->max_tokens()},

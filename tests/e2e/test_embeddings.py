@@ -1,8 +1,10 @@
 """Embeddings, rerank, score and classify with the real clients, on the null plugin's encoder: its vectors count tokens, so
-that what must come out is known. Real models are compared with their own libraries in tests/plugins."""
+that what must come out is known; then small real models, whose vectors transformers has computed."""
 import asyncio
 import base64
 import concurrent.futures
+import json
+import pathlib
 import struct
 
 import openai
@@ -12,6 +14,7 @@ from xinference_client import AsyncRESTfulClient, RESTfulClient
 from harness import Server
 
 WIDTH = 64
+MODELS = pathlib.Path(__file__).parents[1] / "plugins" / "encoders"
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +185,37 @@ def test_sleep_and_wake_and_metrics(server):
     assert stats["finished"] == stats["inputs"] == 1 and stats["waiting"] == 0
     text = server.call("GET", "/metrics").body.decode()
     assert 'gantry_engine_inputs_total{model="emb"} 1' in text
+
+
+def expected_rows(folder):
+    """(token ids, what transformers makes of them), for the sequences of one segment."""
+    data = (folder / "expected.safetensors").read_bytes()
+    size, = struct.unpack_from("<Q", data)
+    tensors = json.loads(data[8:8 + size])
+
+    def read(name, letter):
+        begin, end = tensors[name]["data_offsets"]
+        return struct.unpack(f"<{(end - begin) // 4}{letter}", data[8 + size + begin:8 + size + end])
+
+    begin, ids, types, pooled = read("begin", "i"), read("ids", "i"), read("types", "i"), read("pooled", "f")
+    width = tensors["pooled"]["shape"][1]
+    for i in range(len(begin) - 1):
+        if not any(types[begin[i]:begin[i + 1]]):
+            yield list(ids[begin[i]:begin[i + 1]]), pooled[i * width:(i + 1) * width]
+
+
+@pytest.mark.skipif(not MODELS.is_dir(), reason="the models of tests/plugins/encoders are not there")
+def test_real_models_by_path(server, client):
+    for name in ("bert", "distilbert"):
+        server.launch(name, model=str(MODELS / name), engine="reference")
+        for ids, vector in expected_rows(MODELS / name):
+            got = client.embeddings.create(model=name, input=ids, extra_body={"normalize": True}).data[0].embedding
+            assert got == pytest.approx([x / norm(vector) for x in vector], abs=2e-4)
+    with pytest.raises(openai.BadRequestError, match="takes at most 36"):
+        client.embeddings.create(model="bert", input=[5] * 37)
+    server.launch("rerank", model=str(MODELS / "bert_rerank"), engine="reference", model_type="rerank")
+    ranked = server.call("POST", "/v1/rerank", {"model": "rerank", "query": "a", "documents": ["b", "a c"]}).json
+    assert len(ranked["results"]) == 2 and all(0 < r["relevance_score"] < 1 for r in ranked["results"])
+    server.launch("classes", model=str(MODELS / "distilbert_classify"), engine="reference")
+    first = server.call("POST", "/v1/classify", {"model": "classes", "input": "a b"}).json["data"][0]
+    assert first["num_classes"] == 2 and sum(first["probs"]) == pytest.approx(1, abs=1e-5)
