@@ -43,13 +43,17 @@ std::optional<std::string> environment(const char* name) {
     return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
 }
 
+fs::path state_folder(const config::Config& config) {
+    const std::string& folder = config.string("paths.state_dir");
+    return folder.empty() ? paths::state_dir() : fs::path(folder);
+}
+
 /// A server that ends with the program that started it remembers nothing, nor brings models of others back.
 StateFile open_state(const config::Config& config, const ServerParts& parts) {
     if (parts.die_with_fd >= 0) {
         return StateFile::forgetful();
     }
-    const std::string& folder = config.string("paths.state_dir");
-    return StateFile::open(folder.empty() ? paths::state_dir() : fs::path(folder));
+    return StateFile::open(state_folder(config));
 }
 
 fleet::FleetOptions options_with(const config::Config& config, StateFile& state) {
@@ -111,6 +115,7 @@ fleet::FleetOptions fleet_options(const config::Config& config) {
     options.load_watchdog = std::chrono::seconds(config.integer("fleet.load_timeout_s"));
     options.keep_alive = std::chrono::seconds(config.integer("fleet.keep_alive_s"));
     options.sandbox = config.boolean("fleet.sandbox");
+    options.state_dir = (state_folder(config) / "prefixes").string();
     for (const char* name : {"queue_limit", "priority_ageing_s", "swap_mib"}) {
         options.scheduling[name] = std::to_string(config.integer(std::string("scheduler.") + name));
     }

@@ -60,6 +60,8 @@ class CausalModel {
                           std::span<gantry_sample_result_t* const> /*results*/) {
         return Error{Code::kUnimplemented, "the model has no sampler"};
     }
+    /// What a block's contents depend on but its tokens; equal ones may exchange blocks. Empty: none may.
+    virtual std::string block_identity() { return {}; }
 };
 
 }  // namespace gantry::engine

@@ -89,6 +89,11 @@ SequenceId EngineCore::sequence_id(const Request& request, uint32_t index) {
     return request.arrival * kMaxAnswers + index;
 }
 
+std::string EngineCore::block_salt(const std::string& own, uint32_t adapter) {
+    const std::string with = adapter != 0 ? "adapter " + std::to_string(adapter) + "," : std::string();
+    return own.empty() && with.empty() ? std::string() : with + "salt " + own;
+}
+
 EngineCore::Request* EngineCore::find(SequenceId id) {
     const auto it = requests_.find(id / kMaxAnswers);
     return it == requests_.end() || it->second->ended ? nullptr : it->second.get();

@@ -59,6 +59,9 @@ class EngineCore {
     Status load_adapter(const std::string& name, const Engine::AdapterLoad& load);
     /// Drops an adapter as soon as no request names it; then `done` is called. The name is free at once.
     void drop_adapter(const std::string& name, Engine::AdapterDone done);
+    /// See prefix_transfer.hpp.
+    Result<PrefixArchive> export_prefix(std::span<const int32_t> tokens, const std::string& salt);
+    Result<uint32_t> import_prefix(const PrefixArchive& archive, const std::string& salt);
     /// Ends every request with this error.
     void fail_all(const Error& error);
 
@@ -77,6 +80,8 @@ class EngineCore {
   private:
     struct Request;
     struct Branch;
+    /// Blocks are shared within one salt of the client's and one adapter (0: none).
+    static std::string block_salt(const std::string& own, uint32_t adapter);
     struct Adapter {
         uint32_t id = 0;
         size_t users = 0;

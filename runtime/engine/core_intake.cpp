@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/engine/core.hpp"
+#include "runtime/engine/prefix_transfer.hpp"
 
 namespace gantry::engine {
 
@@ -51,6 +52,20 @@ void EngineCore::unload_if_unused(const Adapter& adapter) {
     if (adapter.users == 0 && adapter.dropped) {
         adapter.dropped(model_->drop_adapter(adapter.id));
     }
+}
+
+Result<PrefixArchive> EngineCore::export_prefix(std::span<const int32_t> tokens, const std::string& salt) {
+    if (broken_) {
+        return *broken_;
+    }
+    return engine::export_prefix(blocks_, *model_, tokens, block_salt(salt, 0));
+}
+
+Result<uint32_t> EngineCore::import_prefix(const PrefixArchive& archive, const std::string& salt) {
+    if (broken_) {
+        return *broken_;
+    }
+    return engine::import_prefix(blocks_, *model_, archive, block_salt(salt, 0));
 }
 
 }  // namespace gantry::engine

@@ -82,12 +82,7 @@ struct EngineCore::Request {
     }
 
     uint32_t adapter_id() const { return adapter != nullptr ? adapter->id : 0; }
-    /// Blocks are shared within one salt of the client's and one adapter.
-    std::string cache_salt() const {
-        const std::string& own = spec.params.cache_salt;
-        const std::string with = adapter != nullptr ? "adapter " + std::to_string(adapter->id) + "," : std::string();
-        return own.empty() && with.empty() ? std::string() : with + "salt " + own;
-    }
+    std::string cache_salt() const { return block_salt(spec.params.cache_salt, adapter_id()); }
     Usage usage(Clock::time_point now) const {
         Usage u;
         u.prompt_tokens = spec.prompt.size();

@@ -42,7 +42,11 @@ struct AdapterDropping {
     std::string name;
     Engine::AdapterDone done;
 };
-using Message = std::variant<Submission, Cancellation, AdapterLoading, AdapterDropping>;
+/// Something else to do between two steps.
+struct Errand {
+    std::function<void(EngineCore&)> run;
+};
+using Message = std::variant<Submission, Cancellation, AdapterLoading, AdapterDropping, Errand>;
 
 Error shutting_down() { return {Code::kUnavailable, "the model is being stopped", "try again, or another replica"}; }
 
@@ -113,7 +117,7 @@ struct Engine::Impl {
                 refusal = core.broken();
             }
             idle.notify_all();
-            if (stopping && live == 0) {
+            if (stopping && live == 0 && inbox.empty()) {
                 return;
             }
         }
@@ -137,6 +141,7 @@ struct Engine::Impl {
 
     void take(Submission& m) { core.add(std::move(m.request), std::move(m.sink), m.at); }
     void take(const Cancellation& m) { core.cancel(m.id); }
+    void take(const Errand& m) { m.run(core); }
     void take(AdapterLoading& m) {
         const Status loaded = core.load_adapter(m.name, m.load);
         if (loaded) {
@@ -258,6 +263,18 @@ void Engine::drop_adapter(std::string name, AdapterDone done) {
 std::vector<std::string> Engine::adapters() const {
     std::lock_guard lock(impl_->mutex);
     return {impl_->adapters.begin(), impl_->adapters.end()};
+}
+
+void Engine::export_prefix(std::vector<int32_t> tokens, std::string salt,
+                           std::function<void(Result<PrefixArchive>)> done) {
+    impl_->post(Errand{[tokens = std::move(tokens), salt = std::move(salt), done = std::move(done)](EngineCore& core) {
+        done(core.export_prefix(tokens, salt));
+    }});
+}
+
+void Engine::import_prefix(PrefixArchive archive, std::string salt, std::function<void(Result<uint32_t>)> done) {
+    impl_->post(Errand{[archive = std::make_shared<PrefixArchive>(std::move(archive)), salt = std::move(salt),
+                        done = std::move(done)](EngineCore& core) { done(core.import_prefix(*archive, salt)); }});
 }
 
 bool Engine::drain(std::chrono::milliseconds timeout) {

@@ -14,6 +14,7 @@
 #include "runtime/engine/causal_model.hpp"
 #include "runtime/engine/constraint.hpp"
 #include "runtime/engine/fair_share.hpp"
+#include "runtime/engine/prefix_archive.hpp"
 #include "runtime/engine/types.hpp"
 #include "runtime/text/output/parser.hpp"
 #include "runtime/text/tokenizer.hpp"
@@ -105,6 +106,12 @@ class Engine {
     void drop_adapter(std::string name, AdapterDone done);
     /// Names of those that requests may name. Any thread.
     std::vector<std::string> adapters() const;
+
+    /// A computed text out of the prefix cache, and back into it; see prefix_transfer.hpp. `done` is called once, on
+    /// the engine thread; must not block. Any thread.
+    void export_prefix(std::vector<int32_t> tokens, std::string salt, std::function<void(Result<PrefixArchive>)> done);
+    /// `done` gets how many tokens the cache has now.
+    void import_prefix(PrefixArchive archive, std::string salt, std::function<void(Result<uint32_t>)> done);
 
     /// Refuses new requests; returns when the rest has finished, or false after `timeout`. Any thread.
     bool drain(std::chrono::milliseconds timeout);

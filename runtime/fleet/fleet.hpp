@@ -207,7 +207,8 @@ class Fleet {
     /// kInvalidArgument where the model does something else.
     virtual boost::asio::awaitable<Result<encoder::EncodeResult>> encode(std::string uid,
                                                                          encoder::EncodeRequest request) = 0;
-    /// One call to the runner's own HTTP interface: "/tokenize", "/detokenize", "/template", "/stats".
+    /// One call to the runner's own HTTP interface: "/tokenize", "/detokenize", "/template", "/stats",
+    /// "/prefix/save", "/prefix/restore".
     virtual boost::asio::awaitable<Result<boost::json::value>> call(std::string uid, std::string path,
                                                                     boost::json::value body) = 0;
 
@@ -255,6 +256,7 @@ struct FleetOptions {
     std::string share_dir;                  ///< catalog and built-in models
     std::vector<std::string> catalog_dirs;  ///< the user's own entries
     std::string runtime_dir;                ///< sockets
+    std::string state_dir;                  ///< where models keep saved texts; empty: they cannot save any
     uint64_t memory_limit = 0;              ///< bytes; 0: from the machine (cgroup-aware), less a reserve
     uint32_t threads = 0;                   ///< CPU budget; 0: the cores that this process may use
     int restart_limit = 5;                  ///< crashes within the window before a model is parked as failed

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/paths.hpp"
 #include "runtime/fleet/fleet.hpp"
 #include "runtime/fleet/launch_planner.hpp"
 #include "runtime/fleet/launched_model.hpp"
@@ -370,6 +371,18 @@ class LocalFleet final : public Fleet {
         return request.uid;
     }
 
+    /// Made when it is first needed; empty where that fails.
+    std::string state_dir() const {
+        if (options_.state_dir.empty()) {
+            return {};
+        }
+        const Status made = paths::make_private(options_.state_dir);
+        if (!made) {
+            log::warn("computed texts cannot be saved: {}", made.error().text());
+        }
+        return made ? options_.state_dir : std::string();
+    }
+
     void start(const ModelPtr& model, const LaunchRequest& request, const Placement& placement,
                const std::string& draft_path) {
         const std::string& uid = model->status().uid;
@@ -409,6 +422,7 @@ class LocalFleet final : public Fleet {
         spec.scheduling = std::move(split.scheduling);
         spec.scheduling.insert(options_.scheduling.begin(), options_.scheduling.end());
         spec.sandbox = options_.sandbox;
+        spec.state_dir = state_dir();
         SupervisionOptions supervision;
         supervision.program = options_.program;
         supervision.restart_limit = options_.restart_limit;

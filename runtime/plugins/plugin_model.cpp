@@ -89,6 +89,13 @@ class PluginModel final : public engine::CausalModel {
         return call_plugin("drop of an adapter", [&] { return adapters_->drop(model_.get(), id); });
     }
 
+    std::string block_identity() override {
+        if (!GANTRY_HAS(table_, gantry_causal_lm_t, block_identity)) {
+            return {};
+        }
+        return std::string(from_abi(table_->block_identity(model_.get())));
+    }
+
   private:
     Status copy(const char* name, decltype(gantry_causal_lm_t::copy_blocks) function, std::span<const uint32_t> src,
                 std::span<const uint32_t> dst) {

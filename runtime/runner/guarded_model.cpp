@@ -35,6 +35,8 @@ class GuardedModel final : public engine::CausalModel {
     }
     Status drop_adapter(uint32_t id) override { return watch(model_->drop_adapter(id)); }
 
+    std::string block_identity() override { return model_->block_identity(); }
+
   private:
     Status watch(Status status) {
         if (!status && status.error().code == Code::kInternal && on_broken_) {

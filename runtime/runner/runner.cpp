@@ -100,7 +100,7 @@ class Runner {
             const std::vector<std::filesystem::path> own = model_read_paths(adapter);
             paths.insert(paths.end(), own.begin(), own.end());
         }
-        log::info("sandbox: {}", enter_sandbox(paths).text());
+        log::info("sandbox: {}", enter_sandbox(paths, spec.state_dir).text());
     }
 
     /// On the loading thread.
@@ -183,6 +183,7 @@ class Runner {
         auto model = guard_model(std::move(loaded.model), on_broken());
         service_->set_ready(std::make_shared<engine::Engine>(std::move(model), loaded.tokenizer, options),
                             loaded.prompter, std::move(loaded.backend));
+        service_->keep_prefixes_in(spec_.state_dir);
     }
 
     void serve_encoder(LoadedModel& loaded) {

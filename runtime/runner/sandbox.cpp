@@ -22,6 +22,8 @@ namespace {
 constexpr uint64_t kReadFile = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE;
 constexpr uint64_t kReadTree = kReadFile | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kDevices = kReadTree | LANDLOCK_ACCESS_FS_WRITE_FILE;
+constexpr uint64_t kWriteTree =
+    kReadTree | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
 /// Everything that Landlock's first version knows; what is handled and not allowed is refused.
 constexpr uint64_t kHandled = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
 
@@ -57,7 +59,7 @@ void allow(int ruleset, const fs::path& path, uint64_t access) {
     ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 }
 
-bool restrict_files(const std::vector<fs::path>& read_paths) {
+bool restrict_files(const std::vector<fs::path>& read_paths, const fs::path& write_path) {
     landlock_ruleset_attr attributes{};
     attributes.handled_access_fs = kHandled;
     const Fd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
@@ -70,6 +72,9 @@ bool restrict_files(const std::vector<fs::path>& read_paths) {
     allow(ruleset.get(), "/dev", kDevices);
     for (const fs::path& path : read_paths) {
         allow(ruleset.get(), path, kReadTree);
+    }
+    if (!write_path.empty()) {
+        allow(ruleset.get(), write_path, kWriteTree);
     }
     return ::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == 0;
 }
@@ -116,11 +121,11 @@ std::string SandboxReport::text() const {
     return out;
 }
 
-SandboxReport enter_sandbox(const std::vector<fs::path>& read_paths) {
+SandboxReport enter_sandbox(const std::vector<fs::path>& read_paths, const fs::path& write_path) {
     SandboxReport report;
     report.privileges = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
     if (report.privileges) {
-        report.files = restrict_files(read_paths);
+        report.files = restrict_files(read_paths, write_path);
         report.network = refuse_internet();
     }
     return report;

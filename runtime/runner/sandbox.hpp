@@ -19,8 +19,10 @@ struct SandboxReport {
 };
 
 /// Restricts the calling thread and all that it starts from now on. Readable stay `read_paths` (with all below),
-/// the system's libraries and its configuration; devices stay usable.
-SandboxReport enter_sandbox(const std::vector<std::filesystem::path>& read_paths);
+/// the system's libraries and its configuration; devices stay usable. In `write_path`, unless empty, files may be made,
+/// written and removed as well.
+SandboxReport enter_sandbox(const std::vector<std::filesystem::path>& read_paths,
+                            const std::filesystem::path& write_path = {});
 
 /// What a model at `path` needs: its folder, and the real places of the files that are links in it (Hugging Face's
 /// cache keeps its files elsewhere).

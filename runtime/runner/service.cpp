@@ -141,8 +141,10 @@ asio::awaitable<void> Service::handle(http::Request request, http::Responder& re
         co_await events(std::string(request.query_value("channel").value_or("")), responder);
         co_return;
     }
-    if (is_control(request.path)) {
-        const auto result = co_await control(request);
+    const bool transfers = request.path == "/prefix/save" || request.path == "/prefix/restore";
+    if (transfers || is_control(request.path)) {
+        auto done = transfers ? transfer(request) : control(request);
+        const auto result = co_await std::move(done);
         http::Response response = result ? json_response(*result) : http::error_response(result.error());
         (void)co_await responder.send(std::move(response));
         co_return;
@@ -247,7 +249,7 @@ Result<json::object> Service::call(const http::Request& request) {
     if (!known) {
         return Error{Code::kNotFound, "a runner has no " + request.path,
                      "it has /generate, /chat, /encode, /tokenize, /detokenize, /template, /adapters, /abort, /sleep, "
-                     "/wake, /health "
+                     "/wake, /prefix/save, /prefix/restore, /health "
                      "and /stats"};
     }
     GANTRY_TRY(const json::object body, json_body(request));

@@ -42,6 +42,8 @@ class Service : public std::enable_shared_from_this<Service> {
     /// The same for a model that encodes.
     void set_encoder(std::shared_ptr<EncodeService> encoder, std::shared_ptr<const Prompter> prompter,
                      std::shared_ptr<plugins::Backend> backend);
+    /// The folder of saved texts; empty: there is none.
+    void keep_prefixes_in(std::string folder) { prefix_dir_ = std::move(folder); }
     /// Refuses what comes, ends what runs with kUnavailable, and frees the model.
     void shut_down();
 
@@ -62,6 +64,9 @@ class Service : public std::enable_shared_from_this<Service> {
     boost::asio::awaitable<void> events(std::string name, http::Responder& responder);
     std::shared_ptr<Generation> generation_for(const http::Request& request) const;
     boost::asio::awaitable<Status> generate(const http::Request& request, http::Responder& responder);
+    boost::asio::awaitable<Result<boost::json::object>> transfer(const http::Request& request);
+    boost::asio::awaitable<Result<boost::json::object>> save_prefix(std::string path, engine::EngineRequest text);
+    boost::asio::awaitable<Result<boost::json::object>> restore_prefix(std::string path, std::string salt);
     boost::asio::awaitable<Result<engine::EngineRequest>> prepare(engine::GenerateRequest request);
     http::Response answer(const http::Request& request);
     /// Routes that change the model: adapters, sleep and wake, abort.
@@ -85,6 +90,7 @@ class Service : public std::enable_shared_from_this<Service> {
 
     boost::asio::any_io_executor executor_;
     std::string uid_;
+    std::string prefix_dir_;
     std::shared_ptr<Outbox> outbox_;
     boost::asio::thread_pool long_prompts_{1};  ///< where long prompts are tokenised
     std::map<std::string, std::shared_ptr<Channel>> channels_;

@@ -71,6 +71,7 @@ json::object to_json(const RunnerSpec& spec) {
             {"draft_tokens", spec.draft_tokens},
             {"adapters", texts_to_json(spec.adapters)},
             {"adapter_dirs", json::array(spec.adapter_dirs.begin(), spec.adapter_dirs.end())},
+            {"state_dir", spec.state_dir},
             {"sandbox", spec.sandbox},
             {"parent_pid", spec.parent_pid}};
 }
@@ -97,6 +98,7 @@ Result<RunnerSpec> spec_from_json(std::string_view line) {
     spec.draft_context = static_cast<uint32_t>(json_number(value, "draft_context"));
     spec.draft_memory_bytes = json_number(value, "draft_memory_bytes");
     spec.draft_tokens = static_cast<uint32_t>(json_number(value, "draft_tokens", spec.draft_tokens));
+    spec.state_dir = json_text(value, "state_dir");
     spec.sandbox = json_bool(value, "sandbox", true);
     spec.parent_pid = static_cast<int>(json_number(value, "parent_pid"));
     const json::object& object = value.get_object();

@@ -33,6 +33,7 @@ struct RunnerSpec {
     uint32_t draft_tokens = 8;                      ///< guessed for one sequence in one step, at most
     std::map<std::string, std::string> adapters;    ///< name -> folder or file, loaded with the model
     std::vector<std::string> adapter_dirs;          ///< where adapters may be loaded from later
+    std::string state_dir;                          ///< where saved texts are kept; empty: nowhere
     bool sandbox = true;
     int parent_pid = 0;  ///< whose child it expects to be; 0: anybody's
 };

@@ -85,7 +85,7 @@ def test_openai_maps_refusals_to_its_exceptions(guarded):
 
 
 def test_keys_are_made_without_a_server_and_by_one(tmp_path):
-    env = dict(os.environ, XDG_DATA_HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path),
+    env = dict(os.environ, XDG_STATE_HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path),
                GANTRY_SERVER=f"127.0.0.1:{free_port()}")
     env.pop("GANTRY_API_KEY", None)
     run = lambda *a, **k: subprocess.run(  # noqa: E731

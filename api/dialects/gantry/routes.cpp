@@ -126,6 +126,8 @@ asio::awaitable<Outcome> pass_body(Services& services, Exchange& exchange) {
 constexpr char kTokenize[] = "/tokenize";
 constexpr char kDetokenize[] = "/detokenize";
 constexpr char kTemplate[] = "/template";
+constexpr char kSavePrefix[] = "/prefix/save";
+constexpr char kRestorePrefix[] = "/prefix/restore";
 
 asio::awaitable<Outcome> stats(Services& services, Exchange& exchange) {
     std::string target = "/stats";
@@ -164,6 +166,8 @@ constexpr api::Route kRoutes[] = {
     {"POST", "/gantry/v1/models/{uid}/tokenize", Scope::kInference, pass_body<kTokenize>},
     {"POST", "/gantry/v1/models/{uid}/detokenize", Scope::kInference, pass_body<kDetokenize>},
     {"POST", "/gantry/v1/models/{uid}/template", Scope::kInference, pass_body<kTemplate>},
+    {"POST", "/gantry/v1/models/{uid}/prefix/save", Scope::kLaunch, pass_body<kSavePrefix>},
+    {"POST", "/gantry/v1/models/{uid}/prefix/restore", Scope::kLaunch, pass_body<kRestorePrefix>},
 };
 
 }  // namespace

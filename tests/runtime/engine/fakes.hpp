@@ -178,6 +178,7 @@ class FakeModel : public CausalModel {
         }
         return ok();
     }
+    std::string block_identity() override { return "fake"; }
 
     std::string complaint;
     std::function<Status()> before_read;
