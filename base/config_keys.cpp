@@ -198,6 +198,13 @@ Table gantry_keys() {
          int64_t{1} << 24,
          {}},
         {"scheduler.prefix_cache", true, "Keep computed prompts, for others that begin alike.", 0, 0, {}},
+        {"anthropic.models",
+         Strings{},
+         "Which models answer to the names that Anthropic's clients send: \"name=uid\", \"beginning*=uid\", or \"uid\" "
+         "for all names; the first that fits.",
+         0,
+         0,
+         {}},
         {"paths.state_dir",
          std::string(),
          "Where state.db is: what the server remembers; empty for $XDG_STATE_HOME/gantry, as a service "

@@ -3,7 +3,8 @@
 namespace gantry::dialects {
 
 std::vector<api::RouteTable> all_routes() {
-    return {openai_routes(), encode_routes(), xinference_routes(), gantry_routes()};
+    return {openai_routes(),    encode_routes(),    xinference_routes(), ollama_routes(),
+            anthropic_routes(), responses_routes(), gantry_routes()};
 }
 
 }  // namespace gantry::dialects

@@ -141,6 +141,9 @@ bj::object components() {
 bj::object openapi_document(std::span<const Route> routes) {
     bj::object paths;
     for (const Route& route : routes) {
+        if (!route.only_with.empty()) {
+            continue;  // a second form of a path's answer, for which a document has no words
+        }
         bj::value& path = paths[route.pattern];
         if (!path.is_object()) {
             path = bj::object();

@@ -24,6 +24,8 @@ struct Route {
     std::string_view summary = {};   ///< one line for /openapi.json
     std::string_view request = {};   ///< the body's schema there; empty: an object of any members
     std::string_view response = {};  ///< the answer's; "stream": server-sent events where the request asks for them
+    /// Answers only requests that have this header field, before a route for the same path that is for all.
+    std::string_view only_with = {};
 };
 
 using RouteTable = std::span<const Route>;

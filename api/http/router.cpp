@@ -133,6 +133,7 @@ Router::Router(Services& services, const std::vector<RouteTable>& tables) : serv
         for (const std::string_view segment : segments(route.pattern)) {
             out += is_parameter(segment) ? '1' : '0';
         }
+        out += route.only_with.empty() ? '1' : '0';  // behind all segments: it decides between equals only
         return out;
     };
     services_.routes = &routes_;
@@ -140,13 +141,14 @@ Router::Router(Services& services, const std::vector<RouteTable>& tables) : serv
                      [&](const Route& a, const Route& b) { return shape(a) < shape(b); });
 }
 
-Router::Match Router::find(std::string_view method, std::string_view target) const {
+Router::Match Router::find(const http::Request& request) const {
+    const std::string_view method = request.method, target = request.target;
     // Segments are split before they are decoded: an encoded slash is part of a name.
     const std::vector<std::string_view> given = segments(target.substr(0, target.find_first_of("?#")));
     Match match;
     for (const Route& route : routes_) {
         const std::vector<std::string_view> wanted = segments(route.pattern);
-        if (wanted.size() != given.size()) {
+        if (wanted.size() != given.size() || (!route.only_with.empty() && !request.headers.find(route.only_with))) {
             continue;
         }
         std::vector<std::pair<std::string_view, std::string>> params;
@@ -196,7 +198,7 @@ asio::awaitable<void> Router::handle(http::Request request, http::Responder& res
     Exchange exchange(std::move(request), responder, std::move(id));
     Account account(services_, exchange);
     add_cors(exchange, services_.cors_origins);
-    Match match = find(exchange.request.method, exchange.request.target);
+    Match match = find(exchange.request);
     if (exchange.request.method == "OPTIONS" && exchange.request.headers.find("Access-Control-Request-Method")) {
         http::Response preflight = preflight_response(exchange.request);
         (void)co_await exchange.send(std::move(preflight));

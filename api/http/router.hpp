@@ -28,7 +28,7 @@ class Router {
         std::vector<std::pair<std::string_view, std::string>> params;
         std::vector<std::string_view> allowed;  ///< methods of the path, when none fits
     };
-    Match find(std::string_view method, std::string_view target) const;
+    Match find(const http::Request& request) const;
     boost::asio::awaitable<void> run(const Match& match, Exchange& exchange);
     http::Response no_route(const Match& match, const http::Request& request) const;
 

@@ -64,6 +64,20 @@ fleet::FleetOptions options_with(const config::Config& config, StateFile& state)
     return options;
 }
 
+/// "name=value" each; what has no "=" maps every name.
+std::vector<std::pair<std::string, std::string>> pairs_from(const std::vector<std::string>& list) {
+    std::vector<std::pair<std::string, std::string>> out;
+    for (const std::string& entry : list) {
+        const size_t equals = entry.find('=');
+        if (equals == std::string::npos) {
+            out.emplace_back("*", entry);
+        } else {
+            out.emplace_back(entry.substr(0, equals), entry.substr(equals + 1));
+        }
+    }
+    return out;
+}
+
 /// The built-in catalog with the user's own entries behind it; a broken file of the user's costs only itself.
 registry::Catalog read_catalog(const fleet::FleetOptions& options) {
     registry::Catalog all;
@@ -151,6 +165,7 @@ struct ServerApp::Impl {
             }
         };
         services.auth = auth.get();
+        services.state_dir = state_folder(c).string();
         take_over(c);
         observe_fleet(services);
     }
@@ -159,6 +174,7 @@ struct ServerApp::Impl {
     void take_over(const config::Config& from) {
         services.access_log = from.boolean("log.access");
         services.cors_origins = from.list("server.cors_origins");
+        services.anthropic_models = pairs_from(from.list("anthropic.models"));
         drain_timeout = std::chrono::seconds(from.integer("server.drain_timeout_s"));
     }
 

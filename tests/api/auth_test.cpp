@@ -62,8 +62,9 @@ std::string concrete(std::string_view pattern) {
 }
 
 TEST_F(AuthTest, EveryRouteRefusesWithoutAKeyAndWithATooSmallScope) {
-    const std::set<std::string> open{"/healthz",         "/readyz",     "/version", "/v1/cluster/auth", "/token",
-                                     "/v1/auth/refresh", "/v1/address", "/status",  "/openapi.json"};
+    const std::set<std::string> open{
+        "/healthz",    "/readyz", "/version",      "/v1/cluster/auth", "/token", "/v1/auth/refresh",
+        "/v1/address", "/status", "/openapi.json", "/api/version",     "/"};
     const std::map<Scope, std::string> below{{Scope::kInference, make_key(R"({"name":"r","scope":"read"})")},
                                              {Scope::kLaunch, make_key(R"({"name":"i","scope":"inference"})")},
                                              {Scope::kAdmin, make_key(R"({"name":"l","scope":"launch"})")}};

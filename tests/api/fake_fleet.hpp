@@ -168,6 +168,9 @@ class FakeFleet : public fleet::Fleet {
     }
     Result<std::pair<std::string, std::string>> route(std::string_view name) const override {
         for (const auto& model : models) {
+            if (model.uid == name) {
+                return std::pair(model.uid, std::string());
+            }
             if (model.adapters.contains(std::string(name))) {
                 return std::pair(model.uid, std::string(name));
             }
@@ -251,7 +254,15 @@ class FakeFleet : public fleet::Fleet {
         if (path == "/stats" && stats) {
             co_return *stats;
         }
-        co_return bj::value(bj::object{{"path", path}, {"body", body}});
+        bj::object answer{{"path", path}, {"body", body}};
+        if (path == "/template") {
+            answer["prompt"] = bj::serialize(body);
+        } else if (path == "/tokenize") {
+            const bj::value* text = body.is_object() ? body.get_object().if_contains("text") : nullptr;
+            const bool one = infill && text != nullptr && text->as_string().starts_with("<fim_");
+            answer["ids"] = one ? bj::array{1} : bj::array{1, 1, 1, 1, 1};
+        }
+        co_return bj::value(std::move(answer));
     }
     asio::awaitable<Result<bj::value>> backends() override {
         co_return bj::parse(R"({"abi":"0.9","plugins":[
@@ -297,6 +308,7 @@ class FakeFleet : public fleet::Fleet {
     std::optional<Error> launch_error, wait_error, generate_error;
     std::atomic<int> generating = 0;  ///< generations begun; may be watched from another thread
     bool together = false;            ///< streams say that events which follow at once are ready
+    bool infill = false;              ///< "<fim_..." are tokens of the models
     int waits = 0, cancelled = 0, stopped_all = 0;
 
   private:

@@ -785,5 +785,23 @@ TEST_F(OpenAiTest, CompletionLogprobsAreParallelLists) {
     EXPECT_EQ(complete(R"("best_of":1,"suffix":"")").status, 200);
 }
 
+TEST_F(OpenAiTest, SuffixesAreFilledInBefore) {
+    EXPECT_NE(complete(R"("suffix":"x")").message().find("cannot fill in"), std::string::npos);
+    fleet.infill = true;
+    ASSERT_EQ(complete(R"("suffix":"}")", R"(["a {","b {"])").status, 200);
+    EXPECT_EQ(std::get<engine::TextInput>(last().input).text, "<fim_prefix>b {<fim_suffix>}<fim_middle>");
+    EXPECT_EQ(complete(R"("suffix":"}","echo":true)").param(), "suffix");
+    EXPECT_EQ(complete(R"("suffix":"}")", "[1,2]").param(), "suffix");
+}
+
+TEST_F(OpenAiTest, RoutesOfOtherKindsOfModelsSayThatThereIsNone) {
+    for (const char* route : {"/v1/audio/speech", "/v1/audio/transcriptions", "/v1/audio/translations",
+                              "/v1/images/generations", "/v1/images/edits", "/v1/images/variations"}) {
+        const Reply reply = post(route, "{}");
+        EXPECT_EQ(reply.status, 404);
+        EXPECT_TRUE(reply.message().starts_with("there is no ")) << reply.message();
+    }
+}
+
 }  // namespace
 }  // namespace gantry::test

@@ -49,7 +49,9 @@ TEST_F(OpenApi, HasEveryRouteAndNothingElse) {
             EXPECT_FALSE(operation.at("summary").as_string().empty()) << path;
         }
     }
-    EXPECT_EQ(operations, router.routes().size());
+    const auto documented = std::count_if(router.routes().begin(), router.routes().end(),
+                                          [](const api::Route& route) { return route.only_with.empty(); });
+    EXPECT_EQ(operations, static_cast<size_t>(documented));
     for (const api::Route& route : router.routes()) {
         const auto* path = paths.if_contains(route.pattern);
         ASSERT_NE(path, nullptr) << route.pattern;

@@ -23,6 +23,7 @@ struct Call {
     bool echo_logprobs = false;    ///< of the prompt's tokens, before the answer's
     bool timings = false;          ///< the answer is to say what its parts took
     bool tools = false;            ///< the model was told of tools
+    std::string suffix;            ///< completions: the answer is to stand between the prompt and this
     std::vector<std::string> ignored;
 
     uint32_t answers_each() const { return static_cast<uint32_t>(requests.front().n); }

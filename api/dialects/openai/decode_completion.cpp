@@ -98,8 +98,12 @@ api::ApiResult<Call> decode_completion(const bj::object& body) {
         }
         request.best_of = static_cast<int32_t>(*best);
     }
-    if (const auto suffix = reader.string("suffix"); suffix && !suffix->empty()) {
-        reader.fail("suffix", "is not supported by this version, and would change the answer", "leave it out");
+    call.suffix = reader.string("suffix").value_or("");
+    const bool all_text = std::all_of(prompts.begin(), prompts.end(), [](const Input& prompt) {
+        return std::holds_alternative<engine::TextInput>(prompt);
+    });
+    if (!call.suffix.empty() && (request.echo || !all_text)) {
+        reader.fail("suffix", request.echo ? "is not possible with \"echo\": true" : "needs prompts that are texts");
     }
     read_beams(reader, request);
     refuse_unsupported(reader);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "api/dialects/openai/render.hpp"
+#include "api/http/infill.hpp"
 #include "runtime/engine/request_checks.hpp"
 
 namespace gantry::dialects::openai {
@@ -246,9 +247,28 @@ asio::awaitable<Outcome> answer_stream(api::Exchange& exchange, const Call& call
     co_return api::Streamed{};
 }
 
+/// Puts the prompts of a completion with a suffix into the form that the model knows.
+asio::awaitable<Status> set_infill(fleet::Fleet& fleet, Call& call) {
+    for (engine::GenerateRequest& request : call.requests) {
+        auto& input = std::get<engine::TextInput>(request.input);
+        auto prompt = co_await api::infill_prompt(fleet, call.model, input.text, call.suffix);
+        if (!prompt) {
+            co_return prompt.error();
+        }
+        input.text = std::move(*prompt);
+    }
+    co_return ok();
+}
+
 }  // namespace
 
 asio::awaitable<Outcome> run_call(api::Services& services, api::Exchange& exchange, Call call) {
+    if (!call.suffix.empty()) {
+        const Status set = co_await set_infill(services.fleet, call);
+        if (!set) {
+            co_return ApiError(set.error(), set.error().code == Code::kNotFound ? "model" : "suffix");
+        }
+    }
     AnswerHead head{(call.chat ? "chatcmpl-" : "cmpl-") + services.new_id(), static_cast<int64_t>(std::time(nullptr)),
                     call.model};
     begin_record(exchange, call, head.id);

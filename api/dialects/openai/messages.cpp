@@ -42,7 +42,8 @@ std::string join_parts(json::Reader& reader, const bj::array& parts, const std::
                 return text;
             }
         }
-        const bj::value* found = part->if_contains("text");
+        const bj::value* type = part->if_contains("type");
+        const bj::value* found = part->if_contains(type != nullptr && *type == "refusal" ? "refusal" : "text");
         if (!found || !found->is_string()) {
             reader.fail(here, "must be a part of type \"text\" with a \"text\"");
             return text;
