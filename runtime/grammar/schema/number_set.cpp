@@ -321,7 +321,7 @@ bool can_continue(const NumberRange& full, const NumberPrefix& p, bool any_spell
     }
     const bool plain_whole = set.whole() && !any_spelling;
     const bool scientific = any_spelling || (p.integer.size() == 1 && p.integer != "0");
-    if ((p.exponent && !scientific) || (plain_whole && p.fraction.find_first_not_of('0') != std::string::npos)) {
+    if ((p.exponent && !scientific) || (plain_whole && !p.fraction.empty() && p.fraction != "0")) {
         return false;
     }
     const BigInt digits((p.integer + p.fraction).find_first_not_of('0') == std::string::npos

@@ -2,7 +2,8 @@
 // line: the JSON-Schema-Test-Suite is driven through it (schema_suite_test.py), and a schema can be tried by hand:
 //   echo '{"schema": {"type": "integer"}, "instances": ["12", "x"], "generate": 3}' | schema_cases
 //
-// In:  schema, instances (texts), generate (how many), seed, options {any_whitespace, any_number_spelling, strict}
+// In:  schema, instances (texts), generate (how many), seed, options {any_whitespace, any_number_spelling, strict},
+// place ("reasoning": behind "</think>"; "call": as the arguments of a call among text), before (the text so far)
 // Out: error, or accepted (a list of bools), generated (texts), stuck (texts that came to a dead end), unfinished
 // (texts for which the short search found no end), compile_us
 
@@ -16,7 +17,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/grammar/composite.hpp"
 #include "runtime/grammar/schema/schema.hpp"
+#include "runtime/grammar/structural_tag.hpp"
 
 namespace {
 
@@ -63,13 +66,13 @@ bool finish(Automaton& automaton, Automaton::State from, size_t limit, std::stri
             text.append(way.rbegin(), way.rend());
             return true;
         }
-        for (unsigned byte = 0x20; byte < 0x7F; ++byte) {
-            if (byte == '\\') {
+        for (unsigned byte = '\n'; byte < 0x7F; ++byte) {
+            if (byte == '\\' || (byte < 0x20 && byte != '\n')) {
                 continue;  // thousands of states for characters that are there without it
             }
             const auto to = automaton.next(at, static_cast<uint8_t>(byte));
             if (to != Automaton::kDead && !seen.contains(to)) {
-                const bool opens = byte == '[' || byte == '{' || byte == ' ';
+                const bool opens = byte == '[' || byte == '{' || byte == ' ' || byte == '\n';
                 todo[cost + (opens ? 8 : 1)].push_back({to, {at, static_cast<char>(byte)}});
             }
         }
@@ -80,11 +83,11 @@ bool finish(Automaton& automaton, Automaton::State from, size_t limit, std::stri
 enum class Outcome { kDone, kUnfinished, kStuck };
 
 /// Bytes at random; behind `length` of them the way to the next end, or where that is far, what tends to end values.
-Outcome generate(Automaton& automaton, std::mt19937_64& random, size_t length, std::string& text) {
+Outcome generate(Automaton& automaton, Automaton::State state, std::mt19937_64& random, size_t length,
+                 std::string& text) {
     constexpr std::string_view kEnding = "\"}]:0123456789nl.,tfe";
     constexpr size_t kMost = 200;
     constexpr size_t kNear = 500;
-    auto state = automaton.start();
     for (size_t step = 0; text.size() < kMost; ++step) {
         std::string allowed;
         for (unsigned byte = 0; byte < 256; ++byte) {
@@ -115,6 +118,40 @@ Outcome generate(Automaton& automaton, std::mt19937_64& random, size_t length, s
     return finish(automaton, state, 10 * kNear, text) ? Outcome::kDone : Outcome::kUnfinished;
 }
 
+gantry::Result<std::unique_ptr<Automaton>> compile(const bj::value& schema, std::string_view place,
+                                                   const gantry::grammar::SchemaOptions& options) {
+    using gantry::grammar::Composite;
+    const auto schema_automaton = [&](const bj::value& value) {
+        return gantry::grammar::json_schema_automaton(value, options);
+    };
+    if (place == "call") {
+        bj::object tag{{"type", "tag"},
+                       {"begin", "<tool_call>\n{\"name\": \"f\", \"arguments\": "},
+                       {"content", {{"type", "json_schema"}, {"json_schema", schema}}},
+                       {"end", "}\n</tool_call>"}};
+        return gantry::grammar::structural_tag_automaton(bj::object{{"format",
+                                                                     {{"type", "triggered_tags"},
+                                                                      {"triggers", bj::array{"<tool_call>"}},
+                                                                      {"tags", bj::array{tag}},
+                                                                      {"stop_after_first", true}}}},
+                                                         schema_automaton);
+    }
+    auto made = schema_automaton(schema);
+    if (!made || place.empty()) {
+        return made;
+    }
+    Composite out;
+    const auto start = out.add_node(), open = out.add_node(), end = out.add_node();
+    out.add_free_text(start, std::vector<std::string>{"</think>"}, std::vector{open}, {});
+    out.add_automaton(open, std::move(*made), end);
+    return std::move(out).build(start, end);
+}
+
+std::string text_member(const bj::object& in, std::string_view name) {
+    const auto* found = in.if_contains(name);
+    return found != nullptr ? std::string(found->as_string()) : std::string();
+}
+
 bj::object answer(const bj::object& in) {
     bj::object out;
     gantry::grammar::SchemaOptions options;
@@ -130,7 +167,7 @@ bj::object answer(const bj::object& in) {
         flag("strict", options.strict);
     }
     const auto begin = std::chrono::steady_clock::now();
-    auto made = gantry::grammar::json_schema_automaton(in.at("schema"), options);
+    auto made = compile(in.at("schema"), text_member(in, "place"), options);
     const auto end = std::chrono::steady_clock::now();
     out["compile_us"] = std::chrono::duration_cast<std::chrono::microseconds>(end - begin).count();
     if (!made) {
@@ -147,12 +184,16 @@ bj::object answer(const bj::object& in) {
     out["accepted"] = std::move(accepted);
     const auto* seed = in.if_contains("seed");
     std::mt19937_64 random(seed != nullptr ? seed->to_number<uint64_t>() : 1);
+    auto begun = automaton.start();
+    for (const char c : text_member(in, "before")) {
+        begun = automaton.next(begun, static_cast<uint8_t>(c));
+    }
     bj::array generated;
     int64_t stuck = 0, unfinished = 0;
     const auto* wanted = in.if_contains("generate");
     for (int64_t i = 0; i < (wanted != nullptr ? wanted->as_int64() : 0); ++i) {
         std::string text;
-        const Outcome outcome = generate(automaton, random, 10 + random() % 60, text);
+        const Outcome outcome = generate(automaton, begun, random, 10 + random() % 60, text);
         if (outcome == Outcome::kDone) {
             generated.emplace_back(text);
         } else {
