@@ -93,6 +93,7 @@ class SqliteKeyStore final : public KeyStore {
 }  // namespace
 
 Result<std::unique_ptr<KeyStore>> open_key_store(const std::filesystem::path& file) {
+    GANTRY_CHECK_OK(paths::make_private(file.parent_path()));
     GANTRY_TRY(sqlite::Database database, sqlite::Database::open(file));
     if (const auto& damaged = database.set_aside(); !damaged.empty()) {
         return Error(Code::kDataLoss,

@@ -27,7 +27,7 @@ void NgramDrafter::append(SequenceId id, std::span<const int32_t> tokens) {
 }
 
 uint64_t NgramDrafter::hash(const Text& text, size_t end, uint32_t length) {
-    uint64_t h = length;
+    uint64_t h = (length + 1) * 0x9e3779b97f4a7c15u;  // far from any token, so that no token undoes it
     for (size_t i = end - length; i < end; ++i) {
         h = (h ^ static_cast<uint32_t>(text.tokens[i])) * 0x9e3779b97f4a7c15u;
         h ^= h >> 32;
@@ -48,8 +48,11 @@ size_t NgramDrafter::find(const Text& text) {
     const size_t end = text.tokens.size();
     for (uint32_t n = std::min<uint32_t>(kLongest, static_cast<uint32_t>(end)); n > 0; --n) {
         const auto it = text.follows.find(hash(text, end, n));
-        if (it != text.follows.end() && std::equal(text.tokens.end() - n, text.tokens.end(),
-                                                   text.tokens.begin() + static_cast<std::ptrdiff_t>(it->second - n))) {
+        if (it == text.follows.end() || it->second < n) {
+            continue;  // the second: the hash of a shorter one, at the beginning of the text
+        }
+        const auto place = text.tokens.begin() + static_cast<std::ptrdiff_t>(it->second - n);
+        if (std::equal(text.tokens.end() - n, text.tokens.end(), place)) {
             return it->second;
         }
     }

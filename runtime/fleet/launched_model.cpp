@@ -87,7 +87,7 @@ std::optional<EncoderStatus> encoder_status(const json::value& ready) {
 }  // namespace
 
 LaunchedModel::LaunchedModel(asio::any_io_executor executor, std::string uid)
-    : executor_(executor), changed_(executor), stop_signal_(executor) {
+    : executor_(executor), changed_(executor), stop_signal_(executor), unused_(executor) {
     status_.uid = std::move(uid);
     status_.created = unix_now();
 }
@@ -412,7 +412,7 @@ asio::awaitable<Error> LaunchedModel::why_gone(int run, Error broken) {
 asio::awaitable<Result<std::unique_ptr<EventStream>>> LaunchedModel::generate(engine::GenerateRequest request) {
     GANTRY_CO_CHECK_OK(check_ready());
     GANTRY_CO_CHECK_OK(check_ability(false, "generate text"));
-    const auto self = shared_from_this();
+    const auto self = use();
     const int run = run_number_;
     http::Request message;
     message.method = "POST";

@@ -75,6 +75,10 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     boost::asio::awaitable<Error> why_gone(int run, Error broken);
 
   private:
+    /// This model, counted as in use until the last copy is gone: a request holds one until its answer has come here
+    /// whole, which is later than its end in the process.
+    std::shared_ptr<LaunchedModel> use();
+
     struct Outcome {
         bool was_ready = false;
         Error error;
@@ -97,7 +101,7 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
 
     boost::asio::any_io_executor executor_;
     ModelStatus status_;
-    Signal changed_, stop_signal_;
+    Signal changed_, stop_signal_, unused_;
     runner::RunnerSpec spec_;
     SupervisionOptions options_;
     std::function<void()> on_end_;
@@ -109,7 +113,8 @@ class LaunchedModel : public std::enable_shared_from_this<LaunchedModel> {
     int run_number_ = 0, crashed_run_ = 0;
     bool stop_requested_ = false, ended_ = false;
     bool draining_ = false;
-    int waking_ = 0;  ///< calls that wait for it to wake
+    size_t uses_ = 0;  ///< requests that it has taken and that have not ended here
+    int waking_ = 0;   ///< calls that wait for it to wake
 };
 
 }  // namespace gantry::fleet

@@ -1,24 +1,26 @@
 // What is asked of a launched model besides generating: encoding, sleep, wake, adapters, the end of its work.
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "base/http/error_response.hpp"
 #include "runtime/fleet/launched_model.hpp"
-#include "runtime/plugins/json.hpp"
 
 namespace gantry::fleet {
 namespace asio = boost::asio;
 namespace json = boost::json;
+using namespace asio::experimental::awaitable_operators;
 using Clock = std::chrono::steady_clock;
 
-namespace {
-
-/// How often a draining model is asked whether it has finished.
-constexpr std::chrono::milliseconds kDrainPoll{50};
-
-}  // namespace
+std::shared_ptr<LaunchedModel> LaunchedModel::use() {
+    ++uses_;
+    return {this, [self = shared_from_this()](LaunchedModel*) {
+                --self->uses_;
+                self->unused_.notify();
+            }};
+}
 
 Status LaunchedModel::check_ability(bool encodes, std::string_view wanted) const {
     if (encodes == status_.encoder.has_value()) {
@@ -36,7 +38,7 @@ Status LaunchedModel::check_ability(bool encodes, std::string_view wanted) const
 asio::awaitable<Result<encoder::EncodeResult>> LaunchedModel::encode(encoder::EncodeRequest request) {
     GANTRY_CO_CHECK_OK(check_ready());
     GANTRY_CO_CHECK_OK(check_ability(true, "make embeddings or scores"));
-    const auto self = shared_from_this();
+    const auto self = use();
     const int run = run_number_;
     http::Request message;
     message.method = "POST";
@@ -119,17 +121,11 @@ asio::awaitable<Status> LaunchedModel::drop_adapter(std::string name) {
 }
 
 asio::awaitable<void> LaunchedModel::drain(std::chrono::milliseconds patience) {
-    const auto until = Clock::now() + patience;
-    const bool ready = static_cast<bool>(check_ready());
     draining_ = true;
-    while (ready && !ended_ && !stop_requested_ && Clock::now() < until) {
-        json::value nothing = json::object();
-        const auto stats = co_await ask("/stats", std::move(nothing));
-        if (!stats || plugins::json_number(*stats, "running") + plugins::json_number(*stats, "waiting") == 0) {
-            co_return;
-        }
-        asio::steady_timer timer(executor_, kDrainPoll);
-        co_await timer.async_wait(asio::use_awaitable);
+    const auto until = Clock::now() + patience;
+    asio::steady_timer patience_end(executor_, until);
+    while (uses_ > 0 && !ended_ && !stop_requested_ && Clock::now() < until) {
+        co_await (unused_.wait() || stop_signal_.wait() || patience_end.async_wait(asio::use_awaitable));
     }
 }
 

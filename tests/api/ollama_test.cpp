@@ -370,14 +370,15 @@ TEST_F(OllamaTest, TextsAreEmbedded) {
     model.encoder->width = 3;
     const Reply two = post("/api/embed", R"({"model":"emb","input":["a","bcd"],"dimensions":2})");
     ASSERT_EQ(two.status, 200) << two.body;
-    EXPECT_EQ(two.json().at("embeddings"), bj::parse("[[0,1],[1,3]]"));
+    EXPECT_EQ(two.json().at("embeddings"), bj::parse("[[0.0,1.0],[1.0,3.0]]"));
     EXPECT_EQ(two.json().at("model"), "emb");
     EXPECT_EQ(two.json().at("prompt_eval_count"), 4);
     EXPECT_EQ(fleet.encodes.back().truncate_prompt_tokens, -1) << "Ollama cuts texts that are too long";
     const Reply strict = post("/api/embed", R"({"model":"emb","input":"a","truncate":false})");
     EXPECT_EQ(strict.json().at("embeddings").as_array().size(), 1U);
     EXPECT_FALSE(fleet.encodes.back().truncate_prompt_tokens);
-    EXPECT_EQ(post("/api/embeddings", R"({"model":"emb","prompt":"a"})").json(), bj::parse(R"({"embedding":[0,1,1]})"));
+    EXPECT_EQ(post("/api/embeddings", R"({"model":"emb","prompt":"a"})").json(),
+              bj::parse(R"({"embedding":[0.0,1.0,1.0]})"));
     EXPECT_EQ(post("/api/embed", R"({"model":"emb","input":[]})").json().at("embeddings"), bj::array());
     EXPECT_EQ(post("/api/embed", R"({"model":"emb","input":[1]})").status, 400);
     EXPECT_EQ(post("/api/embed", R"({"model":"nope","input":"a"})").status, 404);

@@ -92,7 +92,8 @@ def test_models_are_listed_and_shown(client):
     assert listed.size > 1_000_000 and listed.details.format == "gguf" and len(listed.digest) == 64
     (running,) = client.ps().models
     assert running.model == MODEL + ":latest" and running.size > 0 and running.context_length > 0
-    assert running.expires_at.year > 2100
+    left = running.expires_at - datetime.datetime.now(datetime.timezone.utc)
+    assert datetime.timedelta(minutes=4) < left < datetime.timedelta(minutes=6), "launched by a request"
     shown = client.show(MODEL)
     assert "tools" in shown.capabilities and shown.modelinfo["general.architecture"] and shown.template
 

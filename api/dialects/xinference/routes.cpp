@@ -12,7 +12,7 @@ constexpr api::Route kRoutes[] = {
     {"POST", "/v1/models", Scope::kLaunch, x::launch_model},
     {"GET", "/v1/models", Scope::kRead, x::list_models},
     {"GET", "/v1/models/instances", Scope::kRead, x::list_instances},
-    {"GET", "/v1/models/vllm-supported", Scope::kPublic, x::vllm_models},
+    {"GET", "/v1/models/vllm-supported", Scope::kModelsList, x::vllm_models},
     {"GET", "/v1/models/{uid}", Scope::kRead, x::describe_model},
     {"DELETE", "/v1/models/{uid}", Scope::kLaunch, x::terminate_model},
     {"GET", "/v1/models/{uid}/progress", Scope::kInference, x::launch_progress},

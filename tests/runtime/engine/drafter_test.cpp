@@ -91,6 +91,13 @@ TEST(NgramDrafter, TakesUpAHintAfterOneToken) {
     EXPECT_EQ(propose(drafter, 1, 5).tokens, (Tokens{21, 22}));
 }
 
+TEST(NgramDrafter, TakesNoShorterTextForALongerOne) {
+    // With a weaker hash the texts [1] and [2, 0] had the same, and what stands before the hint was read.
+    NgramDrafter drafter;
+    drafter.begin(1, Tokens{1, 9}, Tokens{3, 2, 0});
+    EXPECT_TRUE(propose(drafter, 1, 5).tokens.empty());
+}
+
 TEST(SuffixDrafter, GivesBranchesWhereShorterEndsWentOnOtherwise) {
     SuffixDrafter drafter;
     drafter.begin(1, {}, Tokens{4, 5, 6, 1, 2, 3, 9, 5, 6, 7, 8, 0, 4, 5, 6});
