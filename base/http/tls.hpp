@@ -1,7 +1,8 @@
 #pragma once
 
 /// TLS 1.2 and 1.3 for accepted connections, over OpenSSL 3. No OpenSSL type appears here. A session works on a
-/// non-blocking socket and says what it waits for; connection.cpp does the waiting.
+/// non-blocking socket and says what it waits for; connection.cpp does the waiting. OpenSSL writes with write(2): the
+/// process has to ignore SIGPIPE.
 
 #include <memory>
 #include <string>
