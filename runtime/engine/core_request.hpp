@@ -73,6 +73,7 @@ struct EngineCore::Request {
         std::vector<Event>& out = best ? kept : outbox;
         branch.stage ? branch.stage->finish(reason, out)
                      : static_cast<void>(out.emplace_back(Finish{branch.answer.index(), reason, {}}));
+        std::get<Finish>(out.back()).stop_text = branch.answer.stop_text();
         keep(std::move(kept));
     }
     void keep(std::vector<Event> events) {

@@ -107,6 +107,10 @@ void append(const Finish& finish, std::string& out) {
         out += ",\"tool_error\":";
         append_json_string(finish.tool_error, out);
     }
+    if (!finish.stop_text.empty()) {
+        out += ",\"stop_text\":";
+        append_json_string(finish.stop_text, out);
+    }
     out += "}}";
 }
 
@@ -279,6 +283,8 @@ Finish read_finish(JsonReader& in) {
             read_reason(in, finish.reason);
         } else if (key == "tool_error") {
             in.string(finish.tool_error);
+        } else if (key == "stop_text") {
+            in.string(finish.stop_text);
         } else {
             in.skip();
         }

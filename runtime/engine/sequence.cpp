@@ -80,12 +80,17 @@ void Answer::add_text(std::string_view text) {
 
 bool Answer::cut_at_stop_text() {
     size_t cut = std::string::npos;
+    const std::string* found = nullptr;
     for (const std::string& stop : rules_.texts) {
-        cut = std::min(cut, pending_.find(stop));
+        if (const size_t at = pending_.find(stop); at < cut) {
+            cut = at;
+            found = &stop;
+        }
     }
-    if (cut == std::string::npos) {
+    if (found == nullptr) {
         return false;
     }
+    stop_text_ = *found;
     let_out(cut);
     while (!held_.empty() && held_.front().text_begin < shown_) {
         let_out_front_token();

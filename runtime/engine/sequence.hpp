@@ -50,6 +50,8 @@ class Answer {
     uint32_t index() const { return index_; }
     uint32_t tokens() const { return count_; }
     std::optional<FinishReason> finished() const { return finish_; }
+    /// The stop text that ended it; empty where something else did.
+    const std::string& stop_text() const { return stop_text_; }
     /// Ends an unfinished answer because it is complete.
     void complete() { end(FinishReason::kStop); }
     /// The end tokens that must not be drawn next, because min_tokens has not been reached.
@@ -78,6 +80,7 @@ class Answer {
     text::StreamDecoder decoder_;
     uint32_t count_ = 0;
     std::optional<FinishReason> finish_;
+    std::string stop_text_;
     std::string pending_;  ///< decoded, not let out
     size_t shown_ = 0;     ///< bytes let out so far
     std::deque<Held> held_;

@@ -180,6 +180,7 @@ struct Finish {
     uint32_t index = 0;
     FinishReason reason = FinishReason::kStop;
     std::string tool_error = {};  ///< what was wrong with a call that was left as text; empty: nothing
+    std::string stop_text = {};   ///< the stop text that ended the answer; empty: something else did
 };
 /// Seconds between one token and the next of the same answer; 0 where there were not two.
 struct TokenGaps {

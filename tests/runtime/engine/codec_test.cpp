@@ -296,6 +296,7 @@ TEST(EventCodec, KeepsReasoningAndToolCalls) {
     EXPECT_EQ(std::get<Usage>(round_trip(usage)).reasoning_tokens, 7U);
     EXPECT_EQ(std::get<Finish>(round_trip(Finish{0, FinishReason::kStop, "no \"such\" tool"})).tool_error,
               "no \"such\" tool");
+    EXPECT_EQ(std::get<Finish>(round_trip(Finish{0, FinishReason::kStop, {}, "</end>\n"})).stop_text, "</end>\n");
     const auto back = std::get<Delta>(round_trip(delta));
     EXPECT_EQ(back.reasoning, delta.reasoning);
     ASSERT_EQ(back.tool_calls.size(), 2U);

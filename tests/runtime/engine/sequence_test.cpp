@@ -39,6 +39,7 @@ struct Played {
     std::string text;
     std::vector<int32_t> ids;
     std::optional<FinishReason> finish;
+    std::string stop_text;
     uint32_t tokens = 0;
 };
 
@@ -60,6 +61,7 @@ Played play(const StopRules& r, const std::shared_ptr<const testing::FakeTokeniz
         }
     }
     played.finish = answer.finished();
+    played.stop_text = answer.stop_text();
     played.tokens = answer.tokens();
     return played;
 }
@@ -158,6 +160,8 @@ TEST(Answer, TheEarliestStopTextWins) {
     EXPECT_EQ(play(r, byte_tokenizer(), byte_ids("abcdef")).text, "ab");
     const auto tokenizer = byte_tokenizer({"abcdef"});
     EXPECT_EQ(play(r, tokenizer, {257}).text, "a");
+    EXPECT_EQ(play(r, tokenizer, {257}).stop_text, "bcde") << "and is told";
+    EXPECT_EQ(play(r, byte_tokenizer(), byte_ids("abc")).stop_text, "");
 }
 
 TEST(Answer, ShowsTheTokensWhoseTextIsShown) {
