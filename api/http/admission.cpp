@@ -4,7 +4,6 @@
 
 #include "api/auth/authenticator.hpp"
 #include "api/http/cors.hpp"
-#include "base/http/error_response.hpp"
 #include "base/json.hpp"
 #include "base/retry.hpp"
 
@@ -22,13 +21,9 @@ void count(Services& services, std::string_view reason) {
         .add();
 }
 
-http::Response refuse(Services& services, std::string_view reason, const Error& error) {
+ApiError refuse(Services& services, std::string_view reason, const Error& error) {
     count(services, reason);
-    http::Response response = http::error_response(error);
-    if (error.code == Code::kUnauthenticated) {
-        response.headers.set("WWW-Authenticate", "Bearer");
-    }
-    return response;
+    return ApiError(error);
 }
 
 /// A page in a browser can send requests here without being let in by CORS; it only cannot read the answers. Where no
@@ -76,7 +71,7 @@ std::optional<std::string> forbidden_model(const Principal& who, const Route& ro
     return named ? std::nullopt : std::optional<std::string>("");
 }
 
-std::optional<http::Response> over_quota(Services& services, Exchange& exchange) {
+std::optional<ApiError> over_quota(Services& services, Exchange& exchange) {
     Quotas& quotas = services.auth->quotas();
     const auto now = std::chrono::steady_clock::now();
     const Principal& who = exchange.principal;
@@ -92,7 +87,7 @@ std::optional<http::Response> over_quota(Services& services, Exchange& exchange)
         .counter("gantry_quota_refusals_total", "Requests that were refused over a key's quota, by what was used up.",
                  {{"quota", requests ? "requests" : "tokens"}})
         .add();
-    return http::error_response(Error(
+    return ApiError(Error(
         Code::kResourceExhausted,
         requests ? fmt::format("the key \"{}\" may send {} requests a minute", who.name, who.limits.requests_per_minute)
                  : fmt::format("the key \"{}\" may use {} tokens a minute", who.name, who.limits.tokens_per_minute),
@@ -101,13 +96,14 @@ std::optional<http::Response> over_quota(Services& services, Exchange& exchange)
 
 }  // namespace
 
-std::optional<http::Response> admit(Services& services, const Route& route, Exchange& exchange) {
+std::optional<ApiError> admit(Services& services, const Route& route, Exchange& exchange) {
     if (route.scope == Scope::kPublic || services.auth == nullptr) {
         exchange.principal = route.scope == Scope::kPublic ? Principal() : Principal::anybody();
         return std::nullopt;
     }
     Identity identity = services.auth->identify(exchange.request, unix_now());
     if (!identity.who) {
+        exchange.header("WWW-Authenticate", "Bearer");
         return refuse(services, identity.reason, identity.error);
     }
     exchange.principal = std::move(*identity.who);

@@ -16,6 +16,9 @@ struct Services;
 /// Parses the request, calls what does the work, renders the answer.
 using RouteHandler = boost::asio::awaitable<Outcome> (*)(Services&, Exchange&);
 
+/// Renders an error as the clients of a dialect expect it.
+using ErrorForm = http::Response (*)(const ApiError& error, const std::string& request_id);
+
 struct Route {
     std::string_view method;
     std::string_view pattern;  ///< "/v1/models/{uid}/progress"; a parameter is one whole segment
@@ -26,7 +29,12 @@ struct Route {
     std::string_view response = {};  ///< the answer's; "stream": server-sent events where the request asks for them
     /// Answers only requests that have this header field, before a route for the same path that is for all.
     std::string_view only_with = {};
+    /// Of refusals before the handler runs and of errors that it leaves; null: http::error_response().
+    ErrorForm error_form = nullptr;
 };
+
+/// In the route's form.
+http::Response render_error(const Route& route, const ApiError& error, const std::string& request_id);
 
 using RouteTable = std::span<const Route>;
 

@@ -124,6 +124,14 @@ class Account {
 
 }  // namespace
 
+http::Response render_error(const Route& route, const ApiError& error, const std::string& request_id) {
+    if (route.error_form != nullptr) {
+        return route.error_form(error, request_id);
+    }
+    return error.status != 0 ? http::error_response(error.status, error.error, error.param)
+                             : http::error_response(error.error, error.param);
+}
+
 Router::Router(Services& services, const std::vector<RouteTable>& tables) : services_(services) {
     for (const RouteTable table : tables) {
         routes_.insert(routes_.end(), table.begin(), table.end());
@@ -193,6 +201,15 @@ http::Response Router::no_route(const Match& match, const http::Request& request
                                       near ? fmt::format("did you mean {}?", *near) : ""));
 }
 
+http::Response Router::refusal(const http::Request& request, int status, const Error& error) const {
+    const Match match = find(request);
+    std::string id = request_id(request, services_);
+    const ApiError told(error, {}, status);
+    http::Response response = match.route ? render_error(*match.route, told, id) : http::error_response(status, error);
+    response.headers.set("X-Request-Id", id);
+    return response;
+}
+
 asio::awaitable<void> Router::handle(http::Request request, http::Responder& responder) {
     std::string id = request_id(request, services_);
     Exchange exchange(std::move(request), responder, std::move(id));
@@ -208,8 +225,9 @@ asio::awaitable<void> Router::handle(http::Request request, http::Responder& res
     } else {
         account.matched(*match.route);
         exchange.params = std::move(match.params);
-        if (auto refusal = admit(services_, *match.route, exchange)) {
-            (void)co_await exchange.send(std::move(*refusal));
+        if (const auto refusal = admit(services_, *match.route, exchange)) {
+            http::Response response = render_error(*match.route, *refusal, exchange.request_id);
+            (void)co_await exchange.send(std::move(response));
         } else {
             co_await run(match, exchange);
         }
@@ -224,9 +242,7 @@ asio::awaitable<void> Router::run(const Match& match, Exchange& exchange) {
         if (auto* response = std::get_if<http::Response>(&outcome)) {
             (void)co_await exchange.send(std::move(*response));
         } else if (auto* error = std::get_if<ApiError>(&outcome)) {
-            http::Response response = error->status != 0
-                                          ? http::error_response(error->status, error->error, error->param)
-                                          : http::error_response(error->error, error->param);
+            http::Response response = render_error(*match.route, *error, exchange.request_id);
             (void)co_await exchange.send(std::move(response));
         }
         co_return;
@@ -241,9 +257,9 @@ asio::awaitable<void> Router::run(const Match& match, Exchange& exchange) {
     log::error("{} {} failed: {} (request {})", exchange.request.method, exchange.request.path, failure,
                exchange.request_id);
     if (exchange.status() == 0) {
-        http::Response response =
-            http::error_response(Error(Code::kInternal, "the server failed to answer this request",
-                                       "its log says more under request " + exchange.request_id));
+        const ApiError fault(Error(Code::kInternal, "the server failed to answer this request",
+                                   "its log says more under request " + exchange.request_id));
+        http::Response response = render_error(*match.route, fault, exchange.request_id);
         (void)co_await exchange.send(std::move(response));
     }
 }

@@ -20,6 +20,9 @@ class Router {
     /// An http::Handler.
     boost::asio::awaitable<void> handle(http::Request request, http::Responder& responder);
 
+    /// An http::RefusalForm: in the form of the route that the request is for.
+    http::Response refusal(const http::Request& request, int status, const Error& error) const;
+
     const std::vector<Route>& routes() const { return routes_; }
 
   private:

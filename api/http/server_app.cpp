@@ -158,6 +158,7 @@ struct ServerApp::Impl {
               server_limits(c)),
           signals(io),
           lifeline(io) {
+        server.set_refusal_form([this](const auto& r, int s, const Error& e) { return router.refusal(r, s, e); });
         services.state = &state.database();
         services.stop = [this] {
             if (!services.draining) {

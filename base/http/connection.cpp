@@ -96,13 +96,13 @@ asio::awaitable<bool> Connection::serve_one() {
     request.body = std::move(parser.body());
     request.peer = peer_;
     if (auto split = split_target(request); !split) {
-        WireError error(400, split.error().message);
-        co_await refuse(std::move(error));
+        const WireError error(400, split.error().message);
+        co_await refuse(error, request);
         co_return false;
     }
     if (parser.version() == 11 && !request.headers.find("Host")) {
-        WireError error(400, "an HTTP/1.1 request needs a Host field");
-        co_await refuse(std::move(error));
+        const WireError error(400, "an HTTP/1.1 request needs a Host field");
+        co_await refuse(error, request);
         co_return false;
     }
     RequestResponder responder(*this, parser.version(), request.method == "HEAD", parser.keep_alive());
@@ -134,7 +134,7 @@ asio::awaitable<bool> Connection::read_request(MessageParser& parser) {
     deadline_ = Clock::now() + limits.header_timeout;
     while (true) {
         if (auto error = parser.feed(pending_)) {
-            co_await refuse(std::move(*error));
+            co_await refuse(*error, parser);
             co_return false;
         }
         if (parser.done()) {
@@ -152,9 +152,9 @@ asio::awaitable<bool> Connection::read_request(MessageParser& parser) {
         }
         if (!co_await more()) {
             if (timed_out_) {
-                WireError late(408, phase_ == Phase::kHead ? "the request's header did not arrive in time"
-                                                           : "the request's body did not arrive in time");
-                co_await refuse(std::move(late));
+                const WireError late(408, phase_ == Phase::kHead ? "the request's header did not arrive in time"
+                                                                 : "the request's body did not arrive in time");
+                co_await refuse(late, parser);
             }
             co_return false;
         }
@@ -277,7 +277,15 @@ asio::awaitable<void> Connection::run_handler(Request request, RequestResponder&
     }
 }
 
-asio::awaitable<void> Connection::refuse(WireError error) {
+asio::awaitable<void> Connection::refuse(const WireError& error, MessageParser& unfinished) {
+    Request request;
+    request.method = std::move(unfinished.method());
+    request.target = std::move(unfinished.target());
+    request.headers = std::move(unfinished.headers());
+    co_await refuse(error, request);
+}
+
+asio::awaitable<void> Connection::refuse(const WireError& error, const Request& request) {
     timed_out_ = false;
     deadline_ = Clock::time_point::max();
     Code code = Code::kInvalidArgument;
@@ -287,7 +295,10 @@ asio::awaitable<void> Connection::refuse(WireError error) {
         code = Code::kTooLarge;
     }
     RequestResponder responder(*this, 11, false, false);
-    if (co_await responder.send(error_response(error.status, Error(code, std::move(error.message))))) {
+    const Error told(code, error.message);
+    Response response = context_->refusal_form ? context_->refusal_form(request, error.status, told)
+                                               : error_response(error.status, told);
+    if (co_await responder.send(std::move(response))) {
         co_await linger();
     }
 }

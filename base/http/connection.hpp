@@ -24,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 /// What all connections of a server share.
 struct ConnectionContext {
     Handler handler;
+    RefusalForm refusal_form;  ///< unset: error_response()
     ServerLimits limits;
     std::string scratch =
         std::string(64 * 1024, '\0');  ///< reads land here first, so an idle connection holds no buffer
@@ -61,7 +62,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     boost::asio::awaitable<bool> serve_one();
     boost::asio::awaitable<bool> read_request(MessageParser& parser);
     boost::asio::awaitable<void> run_handler(Request request, class RequestResponder& responder);
-    boost::asio::awaitable<void> refuse(WireError error);
+    boost::asio::awaitable<void> refuse(const WireError& error, const Request& request);
+    boost::asio::awaitable<void> refuse(const WireError& error, MessageParser& unfinished);
     boost::asio::awaitable<void> linger();
     boost::asio::awaitable<bool> more();
     void watch();

@@ -286,6 +286,8 @@ void Server::set_tls(std::shared_ptr<TlsContext> tls) { impl_->shared->tls = std
 
 void Server::set_limits(const ServerLimits& limits) { impl_->set_limits(limits); }
 
+void Server::set_refusal_form(RefusalForm form) { impl_->shared->refusal_form = std::move(form); }
+
 void Server::start() {
     for (const auto& listener : impl_->listeners) {
         asio::co_spawn(impl_->io, impl_->accept_loop(listener), [self = impl_](const std::exception_ptr&) {});

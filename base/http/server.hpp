@@ -34,6 +34,10 @@ class Responder {
 /// that throws or returns without an answer gives 500.
 using Handler = std::function<boost::asio::awaitable<void>(Request request, Responder& responder)>;
 
+/// Renders the refusal of a request that no handler gets to see: too large, too slow, malformed. `request` has what was
+/// read of its first line and header fields.
+using RefusalForm = std::function<Response(const Request& request, int status, const Error& error)>;
+
 class TlsContext;
 
 class Server {
@@ -51,6 +55,8 @@ class Server {
     void set_tls(std::shared_ptr<TlsContext> tls);
     /// Holds for requests to come, on connections that there are too.
     void set_limits(const ServerLimits& limits);
+    /// Without one, refusals have error_response()'s form.
+    void set_refusal_form(RefusalForm form);
 
     /// Starts accepting.
     void start();

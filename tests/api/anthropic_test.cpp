@@ -156,6 +156,23 @@ TEST_F(AnthropicTest, FieldsReachTheEngine) {
     EXPECT_EQ(reply.header("X-Gantry-Ignored"), "unheard_of");
 }
 
+TEST_F(AnthropicTest, TellsWhichStopSequenceEndedTheAnswer) {
+    const auto stopped_by = [](std::string text) {
+        return event(engine::Finish{0, engine::FinishReason::kStop, {}, std::move(text)});
+    };
+    fleet.scripts.push_back({text("Hi"), stopped_by("END"), usage(9, 2)});
+    const bj::value whole = send_messages(R"("stop_sequences":["no","END"])").json();
+    EXPECT_EQ(whole.at("stop_reason"), "stop_sequence");
+    EXPECT_EQ(whole.at("stop_sequence"), "END");
+    fleet.scripts.push_back({text("Hi"), stopped_by("END"), usage(9, 2)});
+    const auto events = parsed_events(send_messages(R"("stream":true,"stop_sequences":["END"])"));
+    EXPECT_EQ(events[events.size() - 2].at("delta"),
+              bj::parse(R"({"stop_reason":"stop_sequence","stop_sequence":"END"})"));
+    fleet.scripts.push_back({text("Hi"), stopped_by("of the model"), usage(9, 2)});
+    EXPECT_EQ(send_messages(R"("stop_sequences":["END"])").json().at("stop_reason"), "end_turn")
+        << "nobody asked for this one";
+}
+
 TEST_F(AnthropicTest, WrongFieldsAreNamed) {
     const std::vector<std::pair<std::string, std::string>> cases{
         {R"("temperature":9)", "temperature"},

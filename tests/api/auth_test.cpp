@@ -79,13 +79,39 @@ TEST_F(AuthTest, EveryRouteRefusesWithoutAKeyAndWithATooSmallScope) {
         const Reply nobody = ask(std::string(route.method), path, "", "{}");
         EXPECT_EQ(nobody.status, 401) << what;
         EXPECT_EQ(nobody.header("WWW-Authenticate"), "Bearer") << what;
-        EXPECT_TRUE(nobody.json().at("detail").is_string()) << what;
+        EXPECT_TRUE(nobody.json().is_object()) << what;
+        if (route.only_with.empty()) {
+            EXPECT_EQ(nobody.json().as_object().contains("detail"), route.error_form == nullptr) << what;
+        }
         EXPECT_EQ(ask(std::string(route.method), path, "gk-wrong", "{}").status, 401) << what;
         if (const auto key = below.find(route.scope); key != below.end()) {
             EXPECT_EQ(ask(std::string(route.method), path, key->second, "{}").status, 403) << what;
         }
     }
     EXPECT_TRUE(fleet.launches.empty());
+}
+
+TEST_F(AuthTest, RefusalsHaveTheFormOfTheDialect) {
+    const auto message = [&](const std::string& key) {
+        return ask("POST", "/v1/messages", key,
+                   R"({"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}]})");
+    };
+    const auto expect = [](const Reply& reply, int status, std::string_view type) {
+        EXPECT_EQ(reply.status, status) << reply.body;
+        EXPECT_EQ(reply.json().at("type"), "error");
+        EXPECT_EQ(reply.json().at("error").at("type").as_string(), type);
+        EXPECT_EQ(reply.json().at("request_id").as_string(), reply.header("request-id"));
+    };
+    expect(message("gk-wrong"), 401, "authentication_error");
+    expect(message(make_key(R"({"name":"r","scope":"read"})")), 403, "permission_error");
+    const std::string few = make_key(R"({"name":"few","requests_per_minute":1})");
+    expect(message(few), 404, "not_found_error");  // the model that there is not
+    const Reply over = message(few);
+    expect(over, 429, "rate_limit_error");
+    EXPECT_GE(std::stoi(over.header("Retry-After")), 1);
+    const Reply ollama = ask("POST", "/api/chat", "gk-wrong", R"({"model":"m"})");
+    EXPECT_EQ(ollama.status, 401);
+    EXPECT_TRUE(ollama.json().at("error").is_string());
 }
 
 TEST_F(AuthTest, KeysComeInBothHeadersAndGoAtOnceWhenTheyAreRevoked) {

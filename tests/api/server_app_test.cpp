@@ -175,6 +175,25 @@ TEST(ServerApp, TakesOverAChangedConfiguration) {
     ASSERT_EQ(app.code.wait_for(kPatience), std::future_status::ready);
 }
 
+TEST(ServerApp, WhatNoHandlerSeesIsRefusedInTheFormOfTheDialect) {
+    RunningApp app(RunningApp::Flags{{"server.max_body_bytes", "1024"}});
+    ASSERT_FALSE(app.error);
+    const auto send = [&](const std::string& path) {
+        RawClient client = app.connect();
+        EXPECT_TRUE(client.send("POST " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: 4096\r\n\r\n"));
+        return client.receive_all();
+    };
+    const std::string message = send("/v1/messages");
+    EXPECT_TRUE(message.starts_with("HTTP/1.1 413")) << message;
+    EXPECT_NE(message.find(R"({"type":"error","error":{"type":"request_too_large","message":)"), std::string::npos);
+    EXPECT_NE(message.find("X-Request-Id: "), std::string::npos);
+    EXPECT_NE(send("/api/chat").find(R"({"error":"the body is larger than 1024 bytes"})"), std::string::npos);
+    EXPECT_NE(send("/v1/chat/completions").find(R"("type":"invalid_request_error")"), std::string::npos);
+    EXPECT_TRUE(send("/nowhere").starts_with("HTTP/1.1 413"));
+    app.app->stop();
+    ASSERT_EQ(app.code.wait_for(kPatience), std::future_status::ready);
+}
+
 TEST(ServerApp, RefusesToBeReachableFromOutsideUnasked) {
     RunningApp refused(RunningApp::Flags{{"server.host", "0.0.0.0"}});
     ASSERT_TRUE(refused.error);

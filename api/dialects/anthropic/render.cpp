@@ -75,31 +75,36 @@ int error_status(const Error& error) {
     }
 }
 
-bj::object error_body(const Error& error, const std::string& request_id) {
+bj::object error_body(const Error& error, int status, const std::string& request_id) {
     return bj::object{{"type", "error"},
-                      {"error", bj::object{{"type", error_type(error_status(error))}, {"message", error.text()}}},
+                      {"error", bj::object{{"type", error_type(status)}, {"message", error.text()}}},
                       {"request_id", request_id}};
 }
 
 http::Response error_response(const api::ApiError& error, const std::string& request_id) {
     http::Response response;
-    response.status = error_status(error.error);
+    response.status = error.status != 0 ? error.status : error_status(error.error);
     response.headers.set("Content-Type", "application/json");
     if (const auto wait = retry_seconds(error.error.hint)) {
         response.headers.set("Retry-After", std::to_string(*wait));
     } else if (response.status >= 500 && response.status != kOverloaded) {
         response.headers.set("x-should-retry", "false");
     }
-    response.body = bj::serialize(error_body(error.error, request_id));
+    response.headers.set("request-id", request_id);
+    response.body = bj::serialize(error_body(error.error, response.status, request_id));
     return response;
 }
 
 std::string error_event(const Error& error, const std::string& request_id) {
-    return event_text("error", error_body(error, request_id));
+    return event_text("error", error_body(error, error_status(error), request_id));
 }
 
 MessageWriter::MessageWriter(const Call& call, std::string id)
-    : model_(call.model), id_(std::move(id)), thinking_(call.thinking), stream_(call.stream) {}
+    : model_(call.model),
+      id_(std::move(id)),
+      stops_(call.request.stop),
+      thinking_(call.thinking),
+      stream_(call.stream) {}
 
 bj::object MessageWriter::message() const {
     return bj::object{{"id", id_},          {"type", "message"},      {"role", "assistant"},     {"model", model_},
@@ -208,6 +213,7 @@ void MessageWriter::take(const engine::Event& event, std::string& out) {
 
 bj::object MessageWriter::ending() const {
     std::string_view reason = "end_turn";
+    bj::value stop = nullptr;
     switch (finish_.reason) {
         case engine::FinishReason::kLength:
             reason = "max_tokens";
@@ -215,11 +221,16 @@ bj::object MessageWriter::ending() const {
         case engine::FinishReason::kToolCalls:
             reason = "tool_use";
             break;
-        case engine::FinishReason::kCancelled:
         case engine::FinishReason::kStop:
+            if (std::ranges::find(stops_, finish_.stop_text) != stops_.end()) {
+                reason = "stop_sequence";
+                stop = finish_.stop_text;
+            }
+            break;
+        case engine::FinishReason::kCancelled:
             break;
     }
-    return bj::object{{"stop_reason", reason}, {"stop_sequence", nullptr}};
+    return bj::object{{"stop_reason", reason}, {"stop_sequence", std::move(stop)}};
 }
 
 std::string MessageWriter::last(const engine::Usage& usage) {

@@ -14,9 +14,10 @@
 namespace gantry::dialects::anthropic {
 
 /// {"type": "error", "error": {"type", "message"}, "request_id"}.
-boost::json::object error_body(const Error& error, const std::string& request_id);
+boost::json::object error_body(const Error& error, int status, const std::string& request_id);
 /// The status that Anthropic's clients expect of an error: 529 where the server has more to do than it can.
 int error_status(const Error& error);
+/// An api::ErrorForm.
 http::Response error_response(const api::ApiError& error, const std::string& request_id);
 /// The event that ends a stream that has begun.
 std::string error_event(const Error& error, const std::string& request_id);
@@ -47,6 +48,7 @@ class MessageWriter {
     boost::json::object ending() const;
 
     std::string model_, id_;
+    std::vector<std::string> stops_;  ///< the caller's; a model may have stop texts of its own
     bool thinking_, stream_;
     Kind kind_ = Kind::kNone;  ///< of the block that is open
     uint32_t call_ = 0;        ///< which call it is of

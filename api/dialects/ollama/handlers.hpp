@@ -3,13 +3,10 @@
 /// What the routes call. Errors leave in Ollama's form: {"error": "..."}.
 
 #include <boost/asio/awaitable.hpp>
-#include <utility>
-#include <variant>
 
 #include "api/dialects/ollama/render.hpp"
 #include "api/http/exchange.hpp"
 #include "api/http/services.hpp"
-#include "base/http/status_map.hpp"
 
 namespace gantry::dialects::ollama {
 
@@ -32,16 +29,5 @@ Answer embed(api::Services& services, api::Exchange& exchange);
 
 Answer version(api::Services& services, api::Exchange& exchange);
 Answer root(api::Services& services, api::Exchange& exchange);
-
-/// A handler whose errors are told in Ollama's form.
-template <Answer (*handler)(api::Services&, api::Exchange&)>
-Answer in_form(api::Services& services, api::Exchange& exchange) {
-    api::Outcome outcome = co_await handler(services, exchange);
-    if (const auto* failed = std::get_if<api::ApiError>(&outcome)) {
-        const int status = failed->status != 0 ? failed->status : http::status_of(failed->error.code);
-        co_return api::json_response(error_body(failed->error), status);
-    }
-    co_return outcome;
-}
 
 }  // namespace gantry::dialects::ollama

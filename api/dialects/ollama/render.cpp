@@ -5,6 +5,7 @@
 #include <ctime>
 #include <utility>
 
+#include "base/http/error_response.hpp"
 #include "runtime/engine/json_text.hpp"
 
 namespace gantry::dialects::ollama {
@@ -62,6 +63,13 @@ std::string time_text(std::chrono::system_clock::time_point time) {
 }
 
 bj::object error_body(const Error& error) { return bj::object{{"error", error.text()}}; }
+
+http::Response error_response(const api::ApiError& error, const std::string&) {
+    http::Response response =
+        error.status != 0 ? http::error_response(error.status, error.error) : http::error_response(error.error);
+    response.body = bj::serialize(error_body(error.error));
+    return response;
+}
 
 bj::object load_answer(const Call& call, const std::string& model, std::string_view reason) {
     bj::object out{{"model", model}, {"created_at", time_text(std::chrono::system_clock::now())}};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/dialects/ollama/call.hpp"
+#include "base/http/types.hpp"
 
 namespace gantry::dialects::ollama {
 
@@ -18,6 +19,8 @@ std::string time_text(std::chrono::system_clock::time_point time);
 
 /// {"error": message with its hint}.
 boost::json::object error_body(const Error& error);
+/// An api::ErrorForm.
+http::Response error_response(const api::ApiError& error, const std::string& request_id);
 
 /// What a request took beside what its usage says.
 struct Took {
