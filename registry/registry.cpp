@@ -130,12 +130,18 @@ std::string spec_text(const ModelSpec& spec) {
     return spec.quantizations.empty() ? out : out + " (" + joined(spec.quantizations) + ")";
 }
 
-Error no_such_spec(const CatalogEntry& entry) {
-    std::vector<std::string> known;
+Error no_such_spec(const CatalogEntry& entry, const ResolveOptions& options) {
+    std::vector<std::string> known, wanted;
+    for (const std::string& one : {options.format, options.size_in_billions, options.quantization}) {
+        if (!one.empty()) {
+            wanted.push_back("'" + one + "'");
+        }
+    }
     for (const auto& spec : entry.specs) {
         known.push_back(spec_text(spec));
     }
-    return Error{Code::kNotFound, "model '" + entry.name + "' has no such format, size and quantization",
+    return Error{Code::kNotFound,
+                 "model '" + entry.name + "' has no such format, size and quantization: " + joined(wanted),
                  "there are: " + joined(known)};
 }
 
@@ -200,7 +206,7 @@ Result<ModelRef> Registry::resolve_entry(const CatalogEntry& entry, const Resolv
             }
         }
     }
-    return first == nullptr ? no_such_spec(entry) : not_here(entry, *first, first_quantization);
+    return first == nullptr ? no_such_spec(entry, options) : not_here(entry, *first, first_quantization);
 }
 
 Result<ModelRef> Registry::resolve(std::string_view reference, const ResolveOptions& options) const {

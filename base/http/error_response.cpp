@@ -42,7 +42,7 @@ json::object error_object(const Error& error, std::string_view param) {
 json::object error_body(const Error& error, std::string_view param) {
     json::object out;
     out["error"] = error_object(error, param);
-    out["detail"] = error.message;
+    out["detail"] = error.text();
     return out;
 }
 

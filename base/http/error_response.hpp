@@ -1,8 +1,8 @@
 #pragma once
 
 /// The one form in which an error leaves over HTTP:
-/// {"error": {"message", "type", "param", "code", "hint"}, "detail": message}. OpenAI's clients read the first member,
-/// Xinference's the second.
+/// {"error": {"message", "type", "param", "code", "hint"}, "detail": message and hint}. OpenAI's clients read the first
+/// member, Xinference's show the second alone.
 
 #include <boost/json.hpp>
 #include <string_view>

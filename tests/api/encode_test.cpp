@@ -77,6 +77,23 @@ TEST_F(EncodeTest, FieldsReachTheModel) {
     EXPECT_FALSE(request.id.empty());
 }
 
+TEST_F(EncodeTest, CohereGetsItsForms) {
+    const Reply v1 = post("/v1/embed", R"({"model": "emb", "texts": ["a"], "input_type": "search_query"})");
+    ASSERT_EQ(v1.status, 200) << v1.body;
+    EXPECT_EQ(v1.json().at("embeddings"), bj::parse("[[0, 1, 1]]"));
+    EXPECT_EQ(v1.json().at("response_type"), "embeddings_floats");
+    EXPECT_EQ(last().input_type, "query");
+    EXPECT_EQ(last().truncate_prompt_tokens, -1) << "what Cohere does unless it is told not to";
+    const Reply v2 = post("/v2/embed", R"({"model": "emb", "inputs": [{"content": [{"type": "text", "text": "a"}]}],
+        "embedding_types": ["base64", "float"], "truncate": "NONE", "output_dimension": 2})");
+    ASSERT_EQ(v2.status, 200) << v2.body;
+    EXPECT_EQ(v2.json().at("embeddings"), bj::parse(R"({"float": [[0, 1]], "base64": ["AAAAAAAAgD8="]})"));
+    EXPECT_EQ(v2.json().at("texts"), bj::parse(R"(["a"])"));
+    EXPECT_EQ(v2.json().at("meta").at("billed_units").at("input_tokens"), 2);
+    EXPECT_EQ(last().dimensions, 2U);
+    EXPECT_FALSE(last().truncate_prompt_tokens);
+}
+
 TEST_F(EncodeTest, BadRequestsNameTheField) {
     struct Row {
         const char *path, *body, *param;
@@ -90,6 +107,12 @@ TEST_F(EncodeTest, BadRequestsNameTheField) {
         {"/v1/embeddings", R"({"model": "emb", "input": "a", "dimensions": 0})", "dimensions"},
         {"/v1/embeddings", R"({"model": "emb", "input": "a", "encoding_format": "hex"})", "encoding_format"},
         {"/v1/embeddings", R"({"model": "emb", "input": "a", "truncate_prompt_tokens": 0})", "truncate_prompt_tokens"},
+        {"/v2/embed", R"({"model": "emb"})", "texts"},
+        {"/v2/embed", R"({"model": "emb", "texts": ["a"], "embedding_types": ["int8"]})", "embedding_types"},
+        {"/v2/embed", R"({"model": "emb", "texts": ["a"], "input_type": "image"})", "input_type"},
+        {"/v2/embed", R"({"model": "emb", "images": ["data:"]})", "images"},
+        {"/v2/embed", R"({"model": "emb", "inputs": [{}]})", "inputs[0].content"},
+        {"/v1/embed", R"({"model": "emb", "texts": ["a"], "truncate": "START"})", "truncate"},
         {"/v1/rerank", R"({"model": "rank", "documents": ["a"]})", "query"},
         {"/v1/rerank", R"({"model": "rank", "query": "a"})", "documents"},
         {"/v1/rerank", R"({"model": "rank", "query": "a", "documents": ["a"], "top_n": 0})", "top_n"},

@@ -146,7 +146,7 @@ TEST_F(OpenAiTest, ChatStreams) {
     const bj::value last = bj::parse(events[2]);
     EXPECT_EQ(last.at("choices").at(0).at("delta"), bj::parse(R"({"content":""})"));
     EXPECT_EQ(last.at("choices").at(0).at("finish_reason"), "stop");
-    EXPECT_EQ(last.at("usage").at("total_tokens"), 7);
+    EXPECT_TRUE(last.at("usage").is_null()) << "clients add up what they are told";
     const bj::value extra = bj::parse(events[3]);
     EXPECT_TRUE(extra.at("choices").as_array().empty());
     EXPECT_EQ(extra.at("usage").at("completion_tokens"), 2);
@@ -514,7 +514,7 @@ TEST_F(OpenAiTest, BadValuesAreRefusedByName) {
         const Reply reply = chat(row.field);
         EXPECT_EQ(reply.status, 400) << row.field;
         EXPECT_EQ(reply.param(), row.param) << reply.body;
-        EXPECT_EQ(reply.json().at("detail"), reply.json().at("error").at("message"));
+        EXPECT_TRUE(reply.json().at("detail").as_string().starts_with(reply.message()));
         EXPECT_NE(reply.message().find(row.param), std::string::npos) << reply.message();
     }
     EXPECT_TRUE(fleet.requests.empty());

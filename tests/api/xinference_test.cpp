@@ -131,7 +131,8 @@ TEST_F(XinferenceTest, FleetRefusalsKeepTheirWords) {
           std::pair{Code::kOutOfMemory, 507}, std::pair{Code::kCancelled, 499}}) {
         fleet.launch_error = Error(code, "the reason");
         EXPECT_EQ(launch().status, status) << code_name(code);
-        EXPECT_EQ(launch().json().at("detail"), "the reason");
+        EXPECT_EQ(launch().json().at("detail"),
+                  code == Code::kCancelled ? "Launch cancelled: the reason" : "the reason");
         fleet.launch_error.reset();
         fleet.wait_error = Error(code, "while loading");
         EXPECT_EQ(launch().status, status) << code_name(code);
@@ -278,6 +279,33 @@ TEST_F(XinferenceTest, CatalogAndEngines) {
     EXPECT_EQ(engines.at("bad"), "it crashed");
     EXPECT_EQ(get("/v1/engines/LLM/tiny").json(), engines);
     EXPECT_EQ(get("/v1/engines/nope").body, "null");
+}
+
+TEST_F(XinferenceTest, KindsThatNothingHereRunsAreSaidSo) {
+    for (const auto& [path, kind] :
+         {std::pair{"/v1/audio/embeddings", "audio"}, std::pair{"/v1/images/ocr", "image"},
+          std::pair{"/v1/images/inpainting", "image"}, std::pair{"/v1/video/generations", "video"},
+          std::pair{"/v1/video/generations/image", "video"}, std::pair{"/v1/video/generations/flf", "video"},
+          std::pair{"/v1/worlds/generations", "world"}, std::pair{"/v1/flexible/infers", "flexible"}}) {
+        const Reply reply = post(path, "--boundary");
+        EXPECT_EQ(reply.status, 404) << path;
+        EXPECT_EQ(reply.message(), "there is no model of the type \"" + std::string(kind) + "\" here");
+    }
+    const Reply progress = get("/v1/requests/r%201/progress");
+    EXPECT_EQ(progress.status, 400);
+    EXPECT_NE(progress.message().find("'r 1'"), std::string::npos);
+}
+
+TEST_F(XinferenceTest, AutostartEntriesAreChecked) {
+    for (const auto& [entry, param] :
+         {std::pair{R"({"launch":{"model_name":"m"},"max_retries":0})", "max_retries"},
+          std::pair{R"({"launch":{"model_name":"m"},"retry_interval_seconds":0.5})", "retry_interval_seconds"},
+          std::pair{R"({"launch":{"model_name":"m"},"enabled":false})", "enabled"},
+          std::pair{R"({"launch":5})", "launch"}, std::pair{"{}", "launch"}}) {
+        const Reply reply = post("/v1/autostart/models", entry);
+        EXPECT_EQ(reply.status, 400) << entry;
+        EXPECT_EQ(reply.param(), param) << reply.body;
+    }
 }
 
 TEST_F(XinferenceTest, ClusterRoutesParse) {

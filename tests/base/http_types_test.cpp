@@ -92,7 +92,7 @@ TEST(ErrorResponse, HoldsBothClientsForms) {
     EXPECT_EQ(error.at("code"), "invalid_argument");
     EXPECT_EQ(error.at("hint"), "use 0 to 2");
     EXPECT_EQ(error.at("type"), "invalid_request_error");
-    EXPECT_EQ(body.at("detail"), "\"temperature\" is 3");
+    EXPECT_EQ(body.at("detail"), "\"temperature\" is 3 (use 0 to 2)");
 }
 
 TEST(ErrorResponse, TellsClientsWhetherARetryHelps) {

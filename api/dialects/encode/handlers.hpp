@@ -18,6 +18,11 @@ Answer rerank_with_documents(api::Services& services, api::Exchange& exchange);
 /// Cohere's v2: no documents are returned, and what is too long is cut.
 Answer rerank_v2(api::Services& services, api::Exchange& exchange);
 
+/// Cohere's: {"model", "texts" or "inputs", "input_type", "embedding_types" (float, base64), "output_dimension",
+/// "truncate"}. In v1 vectors stand under no name where no types are asked for.
+Answer cohere_embed_v1(api::Services& services, api::Exchange& exchange);
+Answer cohere_embed_v2(api::Services& services, api::Exchange& exchange);
+
 /// vLLM's: {"model", "text_1", "text_2"}, one to one, one to many, or pairwise.
 Answer score(api::Services& services, api::Exchange& exchange);
 /// vLLM's: {"model", "input"}.

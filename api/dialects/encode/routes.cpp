@@ -9,6 +9,8 @@ using api::Scope;
 
 constexpr api::Route kRoutes[] = {
     {"POST", "/v1/embeddings", Scope::kInference, encode::embeddings, "Vectors of texts (OpenAI)"},
+    {"POST", "/v1/embed", Scope::kInference, encode::cohere_embed_v1, "Vectors of texts (Cohere v1)"},
+    {"POST", "/v2/embed", Scope::kInference, encode::cohere_embed_v2, "Vectors of texts (Cohere v2)"},
     {"POST", "/v1/rerank", Scope::kInference, encode::rerank,
      "Documents by what they say to a query (Jina, Cohere v1)"},
     {"POST", "/rerank", Scope::kInference, encode::rerank_with_documents, "The same, in vLLM's form"},

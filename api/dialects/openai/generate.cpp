@@ -151,11 +151,11 @@ asio::awaitable<Outcome> answer_whole(api::Exchange& exchange, const Call& call,
     co_return api::json_response(render_whole(call, head, answers, total));
 }
 
-/// Writes one prompt's events. The last finish waits for the usage, which it carries when it is the call's last.
+/// Writes one prompt's events. The last finish waits for the usage, which it carries with `tells_usage`.
 class PromptStream {
   public:
-    PromptStream(ChunkWriter& writer, uint32_t base, uint32_t answers, bool last)
-        : writer_(writer), base_(base), answers_(answers), open_(answers), last_(last) {}
+    PromptStream(ChunkWriter& writer, uint32_t base, uint32_t answers, bool tells_usage)
+        : writer_(writer), base_(base), answers_(answers), open_(answers), tells_usage_(tells_usage) {}
 
     /// Appends what to send for an event. `total` is the usage up to and with it.
     void take(const engine::Event& event, const engine::Usage& total, std::string& out) {
@@ -181,7 +181,7 @@ class PromptStream {
         }
         whole_ = true;
         if (held_) {
-            out += writer_.finish(base_ + held_->index, *held_, last_ ? &total : nullptr);
+            out += writer_.finish(base_ + held_->index, *held_, tells_usage_ ? &total : nullptr);
         }
     }
     bool whole() const { return whole_; }
@@ -191,7 +191,7 @@ class PromptStream {
     uint32_t base_;
     uint32_t answers_;
     uint32_t open_;
-    bool last_;
+    bool tells_usage_;
     bool whole_ = false;
     std::optional<engine::Finish> held_;
 };
@@ -203,8 +203,9 @@ asio::awaitable<Outcome> answer_stream(api::Exchange& exchange, const Call& call
     bool started = false;
     std::string pending;  // what is ready together is written together: a client that is behind catches up
     for (size_t prompt = 0; prompt < streams.size(); ++prompt) {
-        PromptStream out(writer, static_cast<uint32_t>(prompt) * call.answers_each(), call.answers_each(),
-                         prompt + 1 == streams.size());
+        // Clients add up what chunks tell, so it is told once: with the last finish, or in a chunk of its own.
+        const bool tells_usage = prompt + 1 == streams.size() && !call.include_usage;
+        PromptStream out(writer, static_cast<uint32_t>(prompt) * call.answers_each(), call.answers_each(), tells_usage);
         while (!out.whole()) {
             const Step step = co_await next_event(*streams[prompt]);
             if (step.error && !started) {

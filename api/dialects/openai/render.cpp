@@ -379,7 +379,8 @@ std::string ChunkWriter::finish(uint32_t index, const engine::Finish& finish, co
 }
 
 std::string ChunkWriter::usage(const engine::Usage& usage) {
-    return prefix_ + "],\"usage\":" + bj::serialize(usage_object(usage)) + "}\n\n";
+    const std::string timings = timings_ ? ",\"timings\":" + bj::serialize(timings_object(usage)) : std::string();
+    return prefix_ + "],\"usage\":" + bj::serialize(usage_object(usage)) + timings + "}\n\n";
 }
 
 std::string ChunkWriter::queued(const engine::Queued& queued) const {

@@ -51,4 +51,12 @@ Answer server_status(api::Services& services, api::Exchange& exchange);
 Answer workers(api::Services& services, api::Exchange& exchange);
 Answer supervisor(api::Services& services, api::Exchange& exchange);
 
+// media.cpp: what no model here can do
+Answer audio_model(api::Services& services, api::Exchange& exchange);
+Answer image_model(api::Services& services, api::Exchange& exchange);
+Answer video_model(api::Services& services, api::Exchange& exchange);
+Answer world_model(api::Services& services, api::Exchange& exchange);
+Answer flexible_model(api::Services& services, api::Exchange& exchange);
+Answer request_progress(api::Services& services, api::Exchange& exchange);
+
 }  // namespace gantry::dialects::xinference

@@ -30,6 +30,8 @@ ApiError launch_error(const Error& error) {
         case Code::kFailedPrecondition:
         case Code::kUnimplemented:
             return ApiError(error, {}, 400);
+        case Code::kCancelled:
+            return ApiError(Error(error.code, "Launch cancelled: " + error.message, error.hint));
         default:
             return ApiError(error);
     }

@@ -22,6 +22,8 @@ constexpr sqlite::Migration kSchema[] = {
      "CREATE TABLE registrations(type TEXT NOT NULL, name TEXT NOT NULL UNIQUE, spec TEXT NOT NULL,"
      " run TEXT NOT NULL)"},  // run: which server it ends with; empty: it stays
 };
+constexpr std::array<std::string_view, 9> kAbilities{"embed", "generate", "chat",      "tools", "vision",
+                                                     "audio", "omni",     "reasoning", "hybrid"};
 constexpr std::array<std::string_view, 6> kTypes{"LLM", "embedding", "rerank", "image", "audio", "flexible"};
 
 std::string text_of(const bj::object& object, std::string_view key) {
@@ -91,6 +93,11 @@ Status check_llm(const bj::object& spec) {
         }
     }
     for (const bj::value& ability : spec.at("model_ability").get_array()) {
+        if (!ability.is_string() || std::ranges::find(kAbilities, ability.get_string()) == kAbilities.end()) {
+            return Error{Code::kInvalidArgument, "model_ability has " + bj::serialize(ability) +
+                                                     ", which is none of embed, generate, chat, tools, vision, audio, "
+                                                     "omni, reasoning and hybrid"};
+        }
         if (text_of(spec, "model_family") == "other" && (ability == "tools" || ability == "vision")) {
             return Error{Code::kInvalidArgument,
                          "a model of the family \"other\" cannot have the ability " + bj::serialize(ability)};

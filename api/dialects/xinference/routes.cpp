@@ -44,6 +44,16 @@ constexpr api::Route kRoutes[] = {
     {"GET", "/v1/workers", Scope::kAdmin, x::workers},
     {"GET", "/v1/supervisor", Scope::kAdmin, x::supervisor},
     {"GET", "/status", Scope::kPublic, x::server_status},
+    {"POST", "/v1/audio/embeddings", Scope::kInference, x::audio_model, "Refused: there are no such models"},
+    {"POST", "/v1/images/inpainting", Scope::kInference, x::image_model, "Refused likewise"},
+    {"POST", "/v1/images/ocr", Scope::kInference, x::image_model, "Refused likewise"},
+    {"POST", "/v1/video/generations", Scope::kInference, x::video_model, "Refused likewise"},
+    {"POST", "/v1/video/generations/image", Scope::kInference, x::video_model, "Refused likewise"},
+    {"POST", "/v1/video/generations/flf", Scope::kInference, x::video_model, "Refused likewise"},
+    {"POST", "/v1/worlds/generations", Scope::kInference, x::world_model, "Refused likewise"},
+    {"POST", "/v1/flexible/infers", Scope::kInference, x::flexible_model, "Refused likewise"},
+    {"GET", "/v1/requests/{id}/progress", Scope::kModelsRead, x::request_progress,
+     "Refused: no model here makes pictures or videos"},
 };
 
 }  // namespace

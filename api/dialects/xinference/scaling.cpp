@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "api/dialects/xinference/describe.hpp"
@@ -60,6 +61,19 @@ bj::value masked(const std::string& key, const bj::value& value) {
         }
     }
     return value;
+}
+
+/// What an entry says beside its launch: whether it is to be started at all. The rest has no effect here.
+api::ApiResult<bool> read_entry(const bj::object& entry, std::vector<std::string>& ignored) {
+    json::Reader reader(entry);
+    const bool enabled = reader.boolean("enabled").value_or(true);
+    for (const auto& [name, least] : {std::pair{"priority", std::numeric_limits<int32_t>::min()},
+                                      std::pair{"max_retries", 1}, std::pair{"retry_interval_seconds", 1}}) {
+        if (reader.integer(name, least, std::numeric_limits<int32_t>::max())) {
+            ignored.emplace_back(name);
+        }
+    }
+    return reader.status() ? api::ApiResult<bool>(enabled) : api::ApiResult<bool>(ApiError::from(reader));
 }
 
 bj::object autostart_entry(Services& services, const fleet::DesiredLaunch& launch) {
@@ -182,11 +196,22 @@ Answer autostart_upsert(Services& services, Exchange& exchange) {
     if (inner != nullptr && !inner->is_object()) {
         co_return ApiError(Error(Code::kInvalidArgument, "must be an object"), "launch");
     }
+    std::vector<std::string> ignored;
+    const auto enabled = read_entry(*body, ignored);
+    if (!enabled) {
+        co_return enabled.error();
+    }
     auto launch = decode_launch(inner != nullptr ? inner->get_object() : *body);
     if (!launch) {
         co_return launch.error();
     }
-    exchange.ignored(launch->ignored);
+    ignored.insert(ignored.end(), launch->ignored.begin(), launch->ignored.end());
+    exchange.ignored(ignored);
+    if (!*enabled) {
+        co_return ApiError(Error(Code::kInvalidArgument, "is false: launches that are not to be started are not kept",
+                                 "DELETE /v1/autostart/models/{uid} removes one"),
+                           "enabled");
+    }
     const Result<std::string> uid = services.fleet.remember(std::move(launch->request));
     if (!uid) {
         co_return bad_request(uid.error());
