@@ -22,7 +22,7 @@ run: build       ## build, start a server, launch the demo model and chat with i
 
 test: test-release test-asan test-tsan ## all set-up, then every test: release, ASan+UBSan, TSan
 
-test-release: build/venv/.ready
+test-release: build/venv/.ready build/node/.ready
 	@packaging/setup.sh build test
 	@cmake --preset release -DGANTRY_TESTS=ON -DGANTRY_BENCH=OFF $(CMAKE_ARGS) >/dev/null
 	@cmake --build --preset release -j $(JOBS)
@@ -34,7 +34,7 @@ test-asan test-tsan: test-%: build/venv/.ready
 	@cmake --build --preset $* -j $(JOBS)
 	ctest --preset $* -j $(JOBS) -LE "python|long" $(CTEST_ARGS)
 
-test-long: test  ## the longest tests too
+test-long: build/venv-long/.ready test ## the longest tests too, and the frameworks' packages
 	GANTRY_TEST_LONG=1 ctest --preset release -j 1 -L long $(CTEST_ARGS)
 
 # The clients that the API tests drive live in an environment of their own.
@@ -43,6 +43,19 @@ build/venv/.ready: tests/requirements.txt
 	@python3 -m venv build/venv
 	@build/venv/bin/pip install -q --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
+
+build/venv-long/.ready: tests/requirements-long.txt
+	@packaging/setup.sh test
+	@python3 -m venv build/venv-long
+	@build/venv-long/bin/pip install -q --disable-pip-version-check -r tests/requirements-long.txt
+	@touch $@
+
+# Without Node or npm's registry the rest of the tests still runs: those of Node's clients skip, and ctest says so.
+build/node/.ready: tests/e2e/node/package.json tests/e2e/node/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || packaging/setup.sh node || true
+	@mkdir -p build/node && cp $^ build/node
+	@if cd build/node && npm ci --silent --no-audit --no-fund; then touch .ready; \
+	else echo "make: npm could not install Node's clients: their tests will be skipped" >&2; fi
 
 fuzz:            ## every fuzzer for FUZZ_SECONDS (default 60) under ASan+UBSan
 	@packaging/setup.sh build test lint

@@ -1,11 +1,14 @@
 """The unmodified `anthropic` package against a running server."""
 import asyncio
+import inspect
 import json
+from typing import Literal
 
 import anthropic
+import pydantic
 import pytest
 
-from harness import Server
+from harness import KeyServer, Server
 
 UID = "demo"
 HELLO = [{"role": "user", "content": "What is Gantry?"}]
@@ -118,3 +121,81 @@ def test_errors_are_told(client, change, error, words):
         client.messages.create(**{**dict(model=UID, messages=HELLO, **GREEDY), **change})
     assert raised.value.body["type"] == "error" and words in raised.value.body["error"]["message"]
     assert raised.value.request_id
+
+
+def test_stop_sequences_are_told(client):
+    text = client.messages.create(model=UID, messages=HELLO, **GREEDY).content[0].text
+    stop = text.split()[2]
+    asked = dict(model=UID, messages=HELLO, stop_sequences=["nothing of the kind", stop], **GREEDY)
+    whole = client.messages.create(**asked)
+    assert whole.stop_reason == "stop_sequence" and whole.stop_sequence == stop
+    assert whole.content[0].text == text[:text.index(stop)]
+    with client.messages.stream(**asked) as stream:
+        final = stream.get_final_message()
+    assert final.stop_reason == "stop_sequence" and final.stop_sequence == stop
+    assert final.content[0].text == whole.content[0].text
+    plain = client.messages.create(model=UID, messages=HELLO, stop_sequences=["nothing of the kind"], **GREEDY)
+    assert plain.stop_reason in ("end_turn", "max_tokens") and plain.stop_sequence is None
+
+
+@pytest.mark.parametrize("thinking", [{"type": "enabled", "budget_tokens": 16}, {"type": "disabled"},
+                                      {"type": "adaptive"}])
+def test_thinking_may_be_asked_for(client, thinking):
+    message = client.messages.create(model=UID, messages=HELLO, thinking=thinking, **GREEDY)
+    assert [b.type for b in message.content][-1] == "text"
+    with client.messages.stream(model=UID, messages=HELLO, thinking=thinking, **GREEDY) as stream:
+        assert stream.get_final_message().content[-1].text == message.content[-1].text
+
+
+def test_answers_are_parsed_into_types(client):
+    class Pair(pydantic.BaseModel):
+        a: Literal["one", "two"]
+
+    parsed = client.messages.parse(model=UID, messages=HELLO, output_format=Pair, max_tokens=100)
+    assert parsed.parsed_output.a in ("one", "two")
+
+
+def test_every_field_is_taken_or_refused_by_name(client):
+    values = {
+        "cache_control": {"type": "ephemeral"}, "container": "c1", "diagnostics": {}, "inference_geo": "eu",
+        "metadata": {"user_id": "ann"}, "output_config": {"effort": "low"}, "service_tier": "auto", "speed": "standard",
+        "stop_sequences": ["END"], "stream": False, "system": "Be brief.", "thinking": {"type": "disabled"},
+        "tool_choice": {"type": "auto"}, "tools": TOOLS, "user_profile_id": "p", "workspace_id": "w"}
+    there = set(inspect.signature(client.messages.create).parameters) - {
+        "model", "messages", "max_tokens", "timeout", "extra_headers", "extra_query", "extra_body"}
+    assert there == set(values), "look at what the package has learned"
+    for name, value in values.items():
+        message = client.messages.create(model=UID, messages=HELLO, **{name: value}, **GREEDY)
+        assert message.type == "message", name
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    with KeyServer("--set", "server.max_body_bytes=65536") as server:
+        server.launch(UID)
+        yield server
+
+
+@pytest.mark.parametrize("wish,error,kind", [
+    (None, anthropic.AuthenticationError, "authentication_error"),
+    ({"scope": "read"}, anthropic.PermissionDeniedError, "permission_error"),
+    ({"models": ["another"]}, anthropic.PermissionDeniedError, "permission_error"),
+    ({"requests_per_minute": 1}, anthropic.RateLimitError, "rate_limit_error"),
+])
+def test_refusals_have_their_classes(guarded, wish, error, kind):
+    key = guarded.call("POST", "/gantry/v1/keys", dict(wish, name="k")).json["key"] if wish else "wrong"
+    client = anthropic.Anthropic(base_url=guarded.url, api_key=key, max_retries=0)
+    with pytest.raises(error) as raised:
+        for _ in range(2):
+            client.messages.create(model=UID, messages=HELLO, **GREEDY)
+    assert raised.value.body["error"]["type"] == kind and raised.value.body["error"]["message"]
+    assert raised.value.request_id == raised.value.body["request_id"]
+
+
+def test_a_body_that_is_too_large_has_a_class_too(guarded):
+    client = anthropic.Anthropic(base_url=guarded.url, auth_token=guarded.headers["Authorization"][7:], api_key=None,
+                                 max_retries=0)
+    assert client.messages.create(model=UID, messages=HELLO, **GREEDY).content
+    with pytest.raises(anthropic.RequestTooLargeError) as raised:
+        client.messages.create(model=UID, messages=[{"role": "user", "content": "x" * 100_000}], **GREEDY)
+    assert raised.value.body["error"]["type"] == "request_too_large" and raised.value.request_id

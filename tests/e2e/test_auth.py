@@ -8,20 +8,16 @@ import urllib.request
 
 import openai
 import pytest
-from harness import GANTRY, Server, free_port, wait_for
+from harness import GANTRY, KeyServer, Server, free_port, wait_for
 from xinference_client import RESTfulClient
 
-ADMIN = "0123456789abcdef0123456789abcdef"
+ADMIN = KeyServer.ADMIN
 TLS = pathlib.Path(__file__).parents[1] / "base" / "tls"
-
-
-class KeyServer(Server):
-    headers = {"Authorization": "Bearer " + ADMIN}
 
 
 @pytest.fixture(scope="module")
 def guarded():
-    with KeyServer("--set", "auth.admin_key=" + ADMIN, "--set", "auth.users=ann:launch:secret,eve:read:secret") as s:
+    with KeyServer("--set", "auth.users=ann:launch:secret,eve:read:secret") as s:
         s.launch("m")
         yield s
 

@@ -154,6 +154,52 @@ def test_cohere_client(server):
     assert v2.results[0].relevance_score >= v2.results[1].relevance_score
 
 
+def test_cohere_client_embeds_and_tells_errors(server):
+    cohere = pytest.importorskip("cohere")
+    v1 = cohere.Client(api_key="none", base_url=server.url)
+    v2 = cohere.ClientV2(api_key="none", base_url=server.url)
+    texts = ["a text", "and another one"]
+    plain = v1.embed(texts=texts, model="emb", input_type="search_document")
+    assert [len(v) for v in plain.embeddings] == [WIDTH, WIDTH] and plain.texts == texts
+    assert plain.meta.billed_units.input_tokens > 0
+    typed = v1.embed(texts=texts, model="emb", input_type="search_query", embedding_types=["float"])
+    assert len(typed.embeddings.float_[1]) == WIDTH
+    both = v2.embed(texts=texts, model="emb", input_type="clustering", embedding_types=["float", "base64"], truncate="NONE")
+    raw = base64.b64decode(both.embeddings.base64[0])
+    assert list(struct.unpack(f"<{WIDTH}f", raw)) == pytest.approx(both.embeddings.float_[0])
+    inputs = [{"content": [{"type": "text", "text": "a text"}]}]
+    short = v2.embed(inputs=inputs, model="emb", input_type="search_query", output_dimension=8, embedding_types=["float"])
+    assert len(short.embeddings.float_[0]) == 8
+    long = v2.embed(texts=["word " * 100_000], model="emb", input_type="search_query", embedding_types=["float"])
+    assert long.meta.billed_units.input_tokens > 0, "what is too long is cut"
+    for call, error, words in [
+        (lambda: v2.embed(texts=texts, model="nobody", input_type="search_query"), cohere.NotFoundError, "nobody"),
+        (lambda: v2.embed(texts=texts, model="emb", input_type="image"), cohere.BadRequestError, "input_type"),
+        (lambda: v2.embed(texts=texts, model="emb", input_type="search_query", embedding_types=["binary"]),
+         cohere.BadRequestError, "binary"),
+        (lambda: v2.embed(images=["data:"], model="emb", input_type="search_query"), cohere.BadRequestError, "images"),
+        (lambda: v2.embed(texts=["word " * 100_000], model="emb", input_type="search_query", truncate="NONE"),
+         cohere.BadRequestError, "truncate"),
+        (lambda: v2.rerank(model="nobody", query="a", documents=["b"]), cohere.NotFoundError, "nobody"),
+        (lambda: v1.rerank(model="rank", query="a", documents=[]), cohere.BadRequestError, "documents"),
+    ]:
+        with pytest.raises(error) as raised:
+            call()
+        assert words in str(raised.value.body), words
+
+
+def test_cohere_client_asynchronously(server):
+    cohere = pytest.importorskip("cohere")
+
+    async def use():
+        client = cohere.AsyncClientV2(api_key="none", base_url=server.url)
+        ranked = await client.rerank(model="rank", query="a gantry", documents=["nothing", "a gantry"])
+        vectors = await client.embed(texts=["a"], model="emb", input_type="search_query", embedding_types=["float"])
+        return ranked.results[0].index, len(vectors.embeddings.float_[0])
+
+    assert asyncio.run(use()) == (1, WIDTH)
+
+
 def test_score_classify_and_vectors_that_rank(server):
     score = server.call("POST", "/v1/score", {"model": "rank", "text_1": "a b", "text_2": ["a b", "zz"]}).json
     assert [d["index"] for d in score["data"]] == [0, 1] and score["data"][0]["score"] > score["data"][1]["score"]

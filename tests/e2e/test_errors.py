@@ -18,7 +18,7 @@ def expect(answer, status, *words):
     assert answer.status == status, answer.body
     assert answer.headers["Content-Type"].startswith("application/json")
     message = answer.message
-    assert answer.json["detail"] == message
+    assert answer.json["detail"].startswith(message)
     for word in words:
         assert word in message + (answer.json["error"].get("hint") or ""), (word, answer.body)
 

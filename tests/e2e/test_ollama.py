@@ -1,6 +1,7 @@
 """The unmodified `ollama` package against a running server."""
 import asyncio
 import datetime
+import inspect
 import json
 
 import ollama
@@ -131,3 +132,82 @@ async def exchange(url):
 
 def test_the_asynchronous_client(client, server):
     assert asyncio.run(exchange(server.url)) == client.chat(MODEL, HELLO, options=GREEDY).message.content
+
+
+@pytest.fixture(scope="module")
+def embedder(server):
+    server.launch("emb", engine="null", engine_options={"embed_width": 16}, model_type="embedding")
+    return "emb"
+
+
+def test_texts_are_embedded(client, embedder):
+    answer = client.embed(embedder, ["a", "b c"])
+    assert [len(v) for v in answer.embeddings] == [16, 16] and answer.prompt_eval_count > 0 and answer.total_duration > 0
+    assert client.embed(embedder, "a").embeddings[0] == pytest.approx(answer.embeddings[0], abs=1e-6)
+    assert len(client.embed(embedder, "a", dimensions=8).embeddings[0]) == 8
+    assert client.embed(embedder, "word " * 100_000, truncate=True).prompt_eval_count > 0
+    with pytest.raises(ollama.ResponseError):
+        client.embed(embedder, "word " * 100_000, truncate=False)
+    assert len(client.embeddings(embedder, "a").embedding) == 16
+    with pytest.raises(ollama.ResponseError) as raised:
+        client.embed(MODEL, "a")
+    assert raised.value.status_code == 400
+
+
+def test_models_are_pulled_made_copied_and_deleted(client):
+    assert client.pull(MODEL).status == "success"
+    steps = list(client.pull(MODEL, stream=True))
+    assert len(steps) > 1 and steps[-1].status == "success"
+    made = client.create("own", from_=MODEL, system="Be brief.", parameters={"num_predict": 3, "temperature": 0},
+                         messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}])
+    assert made.status == "success"
+    assert list(client.create("own", from_=MODEL, system="Be brief.", parameters={"num_predict": 3}, stream=True))[-1].status \
+        == "success"
+    assert client.chat("own", HELLO).eval_count <= 3
+    assert "Be brief." in client.show("own").modelfile
+    assert client.copy("own", "other").status == "success"
+    assert {"own:latest", "other:latest"} <= {m.model for m in client.list().models}
+    assert client.delete("own").status == client.delete("other").status == "success"
+    for call in (lambda: client.delete("own"), lambda: client.show("own"), lambda: client.copy("own", "again")):
+        with pytest.raises(ollama.ResponseError) as raised:
+            call()
+        assert raised.value.status_code == 404
+
+
+def test_what_cannot_be_done_is_refused(client, tmp_path):
+    (tmp_path / "x.gguf").write_bytes(b"GGUF")
+    for call in (lambda: client.push(MODEL), lambda: client.create_blob(tmp_path / "x.gguf"),
+                 lambda: client.pull("library/nobody-has-this")):
+        with pytest.raises(ollama.ResponseError) as raised:
+            call()
+        assert 400 <= raised.value.status_code < 500 and raised.value.error
+
+
+def test_no_method_was_left_out():
+    """All others are used above; these three ask a service of Ollama's own."""
+    elsewhere = {"web_search", "web_fetch", "systemone"}
+    used = {"chat", "close", "copy", "create", "create_blob", "delete", "embed", "embeddings", "generate", "list", "ps",
+            "pull", "push", "show"}
+    for client in (ollama.Client, ollama.AsyncClient):
+        there = {n for n, f in inspect.getmembers(client, inspect.isfunction) if not n.startswith("_")}
+        assert there - {"close"} == (used | elsewhere) - {"close"}
+
+
+async def every_method(url):
+    async with ollama.AsyncClient(host=url) as client:
+        assert (await client.list()).models and (await client.ps()).models is not None
+        assert (await client.show(MODEL)).capabilities
+        assert (await client.generate(MODEL, "Gantry is", options=GREEDY)).response
+        assert [p async for p in await client.pull(MODEL, stream=True)][-1].status == "success"
+        assert (await client.create("asyncs", from_=MODEL, system="x")).status == "success"
+        assert (await client.copy("asyncs", "asyncs-copy")).status == "success"
+        for name in ("asyncs", "asyncs-copy"):
+            assert (await client.delete(name)).status == "success"
+        assert len((await client.embed("emb", "a")).embeddings) == 1
+        assert (await client.embeddings("emb", "a")).embedding
+        with pytest.raises(ollama.ResponseError):
+            await client.push(MODEL)
+
+
+def test_the_asynchronous_client_does_the_rest(client, server, embedder):
+    asyncio.run(every_method(server.url))
