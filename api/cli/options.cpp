@@ -78,6 +78,8 @@ void Arguments::add(std::string_view option, std::string value) {
 std::span<const Option> common_options() {
     static const std::vector<Option> options{
         {"server", 's', "URL", "Server to talk to (default http://127.0.0.1:9997, or GANTRY_SERVER)."},
+        {"ca-file", 0, "FILE",
+         "Certificates to believe of an https:// server (default: GANTRY_CA_FILE, or the system's)."},
         {"api-key", 0, "KEY", "Key to show to the server (default: GANTRY_API_KEY)."},
         {"json", 0, "", "Print JSON instead of text."},
         {"quiet", 'q', "", "Print results only, no progress."},

@@ -39,7 +39,7 @@ std::string tail(const std::filesystem::path& file, size_t lines) {
 
 Result<std::unique_ptr<OwnServer>> OwnServer::start(ServerClient& client, bool keep) {
     const auto& endpoint = client.endpoint();
-    if (endpoint.unix_socket || (endpoint.host != "127.0.0.1" && endpoint.host != "localhost")) {
+    if (endpoint.unix_socket || client.encrypted() || (endpoint.host != "127.0.0.1" && endpoint.host != "localhost")) {
         return Error{Code::kUnavailable, "no server answers at " + endpoint.text(),
                      "a server is started automatically on this machine only"};
     }
@@ -123,7 +123,8 @@ Result<std::string> ensure_launched(ServerClient& client, json::object launch, b
     if (reuse) {
         GANTRY_TRY(const auto running, client.call("GET", "/gantry/v1/models"));
         for (const auto& m : running.as_object().at("models").as_array()) {
-            if (m.at("uid").as_string() == wanted || m.at("model_name").as_string() == wanted) {
+            const bool named = m.at("uid").as_string() == wanted || m.at("model_name").as_string() == wanted;
+            if (named && m.at("state").as_string() != "failed") {  // a launch that failed is only told of
                 return json::value_to<std::string>(m.at("uid"));
             }
         }

@@ -19,14 +19,20 @@ namespace json = boost::json;
 
 constexpr uint16_t kDefaultPort = 9997;
 
-Result<http::Endpoint> parse_server(std::string_view text) {
+struct ServerUrl {
+    http::Endpoint endpoint;
+    bool encrypted = false;
+};
+
+Result<ServerUrl> parse_server(std::string_view text) {
     const Error bad{Code::kInvalidArgument, "\"" + std::string(text) + "\" is not a server address",
-                    "use http://HOST:PORT, HOST:PORT or unix:/path"};
+                    "use http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:/path"};
     if (text.starts_with("unix:")) {
-        return http::Endpoint{true, std::string(text.substr(5)), 0};
+        return ServerUrl{{true, std::string(text.substr(5)), 0}};
     }
-    if (text.starts_with("http://")) {
-        text.remove_prefix(7);
+    const bool encrypted = text.starts_with("https://");
+    if (encrypted || text.starts_with("http://")) {
+        text.remove_prefix(encrypted ? 8 : 7);
     } else if (text.find("://") != std::string_view::npos) {
         return bad;
     }
@@ -46,7 +52,7 @@ Result<http::Endpoint> parse_server(std::string_view text) {
     if (text.empty()) {
         return bad;
     }
-    return http::Endpoint{false, std::string(text), port};
+    return ServerUrl{{false, std::string(text), port}, encrypted};
 }
 
 /// The Error inside an error answer, or one made of its status.
@@ -79,33 +85,47 @@ Error explain(const http::Endpoint& endpoint, Error error) {
     if (error.code == Code::kUnavailable && error.hint.empty()) {
         error.hint = "is a server running at " + endpoint.text() + "? Start one with: gantry serve";
     }
+    if (error.code == Code::kUnauthenticated && error.hint.empty()) {
+        error.hint = "name the file of the authority's certificate, or of the server's: --ca-file, or GANTRY_CA_FILE";
+    }
     return error;
 }
 
 }  // namespace
 
 struct ServerClient::Impl {
-    http::Endpoint endpoint;
+    ServerAddress address;
     std::string api_key;
 };
 
-ServerClient::ServerClient(http::Endpoint endpoint, std::string api_key)
-    : impl_(std::make_unique<Impl>(Impl{std::move(endpoint), std::move(api_key)})) {}
+ServerClient::ServerClient(ServerAddress address, std::string api_key)
+    : impl_(std::make_unique<Impl>(Impl{std::move(address), std::move(api_key)})) {
+    if (encrypted()) {
+        std::signal(SIGPIPE, SIG_IGN);  // see tls.hpp
+    }
+}
 ServerClient::~ServerClient() = default;
 ServerClient::ServerClient(ServerClient&&) noexcept = default;
-const http::Endpoint& ServerClient::endpoint() const { return impl_->endpoint; }
+const http::Endpoint& ServerClient::endpoint() const { return impl_->address.endpoint; }
+bool ServerClient::encrypted() const { return impl_->address.trust != nullptr; }
 
 Result<ServerClient> ServerClient::from(const Arguments& args) {
     const char* env = std::getenv("GANTRY_SERVER");
     const auto given = args.value("server");
-    GANTRY_TRY(auto endpoint, parse_server(given ? *given : env != nullptr ? env : "127.0.0.1"));
+    GANTRY_TRY(ServerUrl url, parse_server(given ? *given : env != nullptr ? env : "127.0.0.1"));
+    ServerAddress address{std::move(url.endpoint), nullptr};
+    if (url.encrypted) {
+        const char* authority = std::getenv("GANTRY_CA_FILE");
+        const std::string file = args.value("ca-file").value_or(authority != nullptr ? authority : "");
+        GANTRY_TRY(address.trust, http::TlsTrust::load(file));
+    }
     const char* key = std::getenv("GANTRY_API_KEY");
-    return ServerClient(std::move(endpoint), args.value("api-key").value_or(key != nullptr ? key : ""));
+    return ServerClient(std::move(address), args.value("api-key").value_or(key != nullptr ? key : ""));
 }
 
 Result<json::value> ServerClient::call(std::string method, std::string target, std::optional<json::value> body) {
     asio::io_context io(1);
-    http::Client client(io.get_executor(), impl_->endpoint);
+    http::Client client(io.get_executor(), impl_->address.endpoint, impl_->address.trust);
     http::Request request;
     request.method = std::move(method);
     request.target = std::move(target);
@@ -121,7 +141,7 @@ Result<json::value> ServerClient::call(std::string method, std::string target, s
     asio::co_spawn(io, run(), asio::detached);
     io.run();
     if (!response) {
-        return explain(impl_->endpoint, response.error());
+        return explain(impl_->address.endpoint, response.error());
     }
     if (response->status >= 300) {
         return error_of(response->status, response->body);
@@ -137,10 +157,10 @@ Result<json::value> ServerClient::call(std::string method, std::string target, s
 namespace {
 
 /// Hands over the lines of an answer until its end, until `on_line` returns false or until Ctrl-C.
-Status read_lines(const http::Endpoint& endpoint, const http::Request& request,
+Status read_lines(const ServerAddress& address, const http::Request& request,
                   const std::function<bool(const std::string&)>& on_line) {
     asio::io_context io(1);
-    http::Client client(io.get_executor(), endpoint);
+    http::Client client(io.get_executor(), address.endpoint, address.trust);
     Status outcome = ok();
     asio::signal_set interrupt(io, SIGINT);
     interrupt.async_wait([&](boost::system::error_code ec, int) {
@@ -152,7 +172,7 @@ Status read_lines(const http::Endpoint& endpoint, const http::Request& request,
     const auto run = [&]() -> asio::awaitable<void> {
         auto opened = co_await client.open(request, std::chrono::hours(24));
         if (!opened) {
-            outcome = explain(endpoint, opened.error());
+            outcome = explain(address.endpoint, opened.error());
             interrupt.cancel();
             co_return;
         }
@@ -190,7 +210,7 @@ Status ServerClient::stream(std::string target, const json::value& body,
     show_key(request, impl_->api_key);
     request.headers.set("Content-Type", "application/json");
     request.body = json::serialize(body);
-    return read_lines(impl_->endpoint, request, [&](const std::string& line) {
+    return read_lines(impl_->address, request, [&](const std::string& line) {
         return line != "data: [DONE]" && (!line.starts_with("data: ") || on_data(std::string_view(line).substr(6)));
     });
 }
@@ -200,7 +220,7 @@ Status ServerClient::read(std::string target, const std::function<void(std::stri
     request.method = "GET";
     request.target = std::move(target);
     show_key(request, impl_->api_key);
-    return read_lines(impl_->endpoint, request, [&](const std::string& line) {
+    return read_lines(impl_->address, request, [&](const std::string& line) {
         on_line(line + '\n');
         return true;
     });

@@ -9,23 +9,32 @@
 #include <string>
 
 #include "api/cli/options.hpp"
+#include "base/http/tls.hpp"
 #include "base/http/types.hpp"
 #include "base/result.hpp"
 
 namespace gantry::cli {
 
+/// How a server is reached.
+struct ServerAddress {
+    http::Endpoint endpoint;
+    std::shared_ptr<http::TlsTrust> trust;  ///< null: plain HTTP
+};
+
 /// Talks to one server. Not thread-safe; each call runs its own event loop.
 class ServerClient {
   public:
     /// `api_key` goes with every call; empty: none.
-    explicit ServerClient(http::Endpoint endpoint, std::string api_key = {});
+    explicit ServerClient(ServerAddress address, std::string api_key = {});
     ~ServerClient();
 
-    /// From --server, else GANTRY_SERVER, else 127.0.0.1:9997; the key from --api-key, else GANTRY_API_KEY.
+    /// From --server, else GANTRY_SERVER, else 127.0.0.1:9997; the key from --api-key, else GANTRY_API_KEY; whom to
+    /// believe where it is https:// from --ca-file, else GANTRY_CA_FILE, else as the machine does.
     static Result<ServerClient> from(const Arguments& args);
     ServerClient(ServerClient&&) noexcept;
 
     const http::Endpoint& endpoint() const;
+    bool encrypted() const;
 
     /// One JSON call. An error answer becomes its Error (message, hint); nobody listening gives kUnavailable that says
     /// how to start a server.

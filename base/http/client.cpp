@@ -1,27 +1,17 @@
 #include "base/http/client.hpp"
 
-#include <sys/socket.h>
-
-#include <array>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/asio/error.hpp>
 #include <functional>
 #include <limits>
+#include <vector>
 
+#include "base/http/link.hpp"
 #include "base/http/wire.hpp"
 
 namespace gantry::http {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
-using Socket = asio::generic::stream_protocol::socket;
 
 namespace {
 
@@ -29,32 +19,17 @@ constexpr size_t kMaxIdle = 32;
 /// Shorter than a server's idle time, so that a kept connection is rarely one that the server is closing.
 constexpr std::chrono::seconds kMaxIdleAge{30};
 constexpr size_t kMaxHeader = 256 * 1024;
-constexpr size_t kPiece = 16 * 1024;
 constexpr size_t kMaxLine = 4 * 1024 * 1024;
-
-/// One connection with the bytes that were read beyond what has been parsed.
-struct Link {
-    explicit Link(const asio::any_io_executor& executor) : socket(executor) {}
-    Socket socket;
-    std::string input;               ///< received, not yet parsed
-    std::array<char, kPiece> piece;  ///< where reads land; left as it is until then
-    std::chrono::steady_clock::time_point kept;
-
-    /// Whether the peer has closed, or sent something unasked, while the connection lay idle.
-    bool stale() {
-        char byte = 0;
-        const ssize_t count = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        return !(count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
-    }
-};
 
 }  // namespace
 
 struct Client::Pool : std::enable_shared_from_this<Client::Pool> {
-    Pool(asio::any_io_executor e, Endpoint p) : executor(std::move(e)), endpoint(std::move(p)) {}
+    Pool(asio::any_io_executor e, Endpoint p, std::shared_ptr<TlsTrust> t)
+        : executor(std::move(e)), endpoint(std::move(p)), trust(std::move(t)) {}
 
     asio::any_io_executor executor;
     Endpoint endpoint;
+    std::shared_ptr<TlsTrust> trust;  ///< null: plain
     std::vector<std::unique_ptr<Link>> idle;
 
     std::unique_ptr<Link> take() {
@@ -77,84 +52,6 @@ struct Client::Pool : std::enable_shared_from_this<Client::Pool> {
 };
 
 namespace {
-
-/// Closes the socket that it watches when time is over, which ends whatever waits on it.
-class Deadline {
-  public:
-    Deadline(const asio::any_io_executor& executor, std::chrono::milliseconds timeout)
-        : state_(std::make_shared<State>()), timer_(executor, timeout) {
-        timer_.async_wait([state = state_](const error_code& error) {
-            if (!error) {
-                state->over = true;
-                if (state->socket) {
-                    error_code ignored;
-                    state->socket->close(ignored);
-                }
-            }
-        });
-    }
-    ~Deadline() { state_->socket = nullptr; }
-    Deadline(const Deadline&) = delete;
-    Deadline& operator=(const Deadline&) = delete;
-
-    void watch(Socket* socket) { state_->socket = socket; }
-    bool over() const { return state_->over; }
-
-  private:
-    struct State {
-        bool over = false;
-        Socket* socket = nullptr;
-    };
-    std::shared_ptr<State> state_;
-    asio::steady_timer timer_;
-};
-
-Error unreachable(const Endpoint& endpoint, const error_code& error) {
-    return Error(Code::kUnavailable, "cannot connect to " + endpoint.text() + ": " + error.message());
-}
-
-asio::awaitable<Result<std::unique_ptr<Link>>> connect(asio::any_io_executor executor, Endpoint endpoint,
-                                                       Deadline& deadline) {
-    error_code error;
-    auto token = asio::redirect_error(asio::use_awaitable, error);
-    auto link = std::make_unique<Link>(executor);
-    deadline.watch(&link->socket);
-    if (endpoint.unix_socket) {
-        if (endpoint.host.size() >= 108) {
-            co_return Error(Code::kInvalidArgument, "the socket path " + endpoint.host + " is too long");
-        }
-        co_await link->socket.async_connect(asio::local::stream_protocol::endpoint(endpoint.host), token);
-        if (error) {
-            co_return unreachable(endpoint, error);
-        }
-        co_return link;
-    }
-    std::vector<tcp::endpoint> targets;
-    const auto address = asio::ip::make_address(endpoint.host, error);
-    if (!error) {
-        targets.emplace_back(address, endpoint.port);
-    } else {
-        tcp::resolver resolver(executor);
-        const auto found = co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), token);
-        for (const auto& entry : found) {
-            targets.push_back(entry.endpoint());
-        }
-        if (targets.empty()) {
-            co_return Error(Code::kUnavailable, "the host " + endpoint.host + " is not known: " + error.message());
-        }
-    }
-    for (const tcp::endpoint& target : targets) {
-        link = std::make_unique<Link>(executor);
-        deadline.watch(&link->socket);
-        co_await link->socket.async_connect(target, token);
-        if (!error) {
-            error_code ignored;
-            link->socket.set_option(tcp::no_delay(true), ignored);
-            co_return link;
-        }
-    }
-    co_return unreachable(endpoint, error);
-}
 
 std::string request_head(const Request& request, const Endpoint& endpoint) {
     std::string head =
@@ -188,8 +85,7 @@ class ClientStream final : public ResponseStream {
     asio::awaitable<Result<std::optional<std::string>>> read() override {
         while (parser_.body().empty() && link_) {
             error_code error;
-            const size_t count = co_await link_->socket.async_read_some(
-                asio::buffer(link_->piece), asio::redirect_error(asio::use_awaitable, error));
+            const size_t count = co_await link_->read_some(link_->piece.data(), link_->piece.size(), error);
             std::optional<WireError> wire;
             if (error == asio::error::eof) {
                 wire = parser_.feed_eof();
@@ -266,10 +162,8 @@ struct Attempt {
 
 asio::awaitable<Attempt> exchange(Link& link, const Request& request, const Endpoint& endpoint) {
     error_code error;
-    auto token = asio::redirect_error(asio::use_awaitable, error);
     const std::string head = request_head(request, endpoint);
-    const std::array<asio::const_buffer, 2> parts{asio::buffer(head), asio::buffer(request.body)};
-    co_await asio::async_write(link.socket, parts, token);
+    co_await link.write(head, request.body, error);
     // A server may refuse and answer before it has read the whole body: look for the answer even so.
     const error_code write_error = error;
     const auto kind = request.method == "HEAD" ? MessageParser::Kind::kResponseToHead : MessageParser::Kind::kResponse;
@@ -277,8 +171,8 @@ asio::awaitable<Attempt> exchange(Link& link, const Request& request, const Endp
     bool any = false;
     while (true) {
         const size_t had = link.input.size();
-        link.input.resize(had + kPiece);
-        const size_t count = co_await link.socket.async_read_some(asio::buffer(link.input.data() + had, kPiece), token);
+        link.input.resize(had + kReadPiece);
+        const size_t count = co_await link.read_some(link.input.data() + had, kReadPiece, error);
         link.input.resize(had + count);
         if (error) {
             const error_code& cause = write_error ? write_error : error;
@@ -308,8 +202,8 @@ asio::awaitable<Attempt> exchange(Link& link, const Request& request, const Endp
 
 }  // namespace
 
-Client::Client(asio::any_io_executor executor, Endpoint endpoint)
-    : pool_(std::make_shared<Pool>(std::move(executor), std::move(endpoint))) {}
+Client::Client(asio::any_io_executor executor, Endpoint endpoint, std::shared_ptr<TlsTrust> trust)
+    : pool_(std::make_shared<Pool>(std::move(executor), std::move(endpoint), std::move(trust))) {}
 
 asio::awaitable<Result<std::unique_ptr<ResponseStream>>> Client::open(Request request,
                                                                       std::chrono::milliseconds timeout) {
@@ -327,6 +221,12 @@ asio::awaitable<Result<std::unique_ptr<ResponseStream>>> Client::open(Request re
                 co_return deadline.over() ? late() : fresh.error();
             }
             link = std::move(*fresh);
+            if (pool->trust && !pool->endpoint.unix_socket) {
+                const Status shaken = co_await link->encrypt(*pool->trust, pool->endpoint);
+                if (!shaken) {
+                    co_return deadline.over() ? late() : shaken.error();
+                }
+            }
         }
         deadline.watch(&link->socket);
         Attempt attempt = co_await exchange(*link, request, pool->endpoint);

@@ -1,6 +1,6 @@
 #pragma once
 
-/// HTTP/1.1 client over TCP and Unix sockets. Runs on the io_context's one thread.
+/// HTTP/1.1 client over TCP, TLS and Unix sockets. Runs on the io_context's one thread.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -13,6 +13,8 @@
 #include "base/result.hpp"
 
 namespace gantry::http {
+
+class TlsTrust;
 
 /// A response whose body is read piece by piece. Destroying it before the end closes the connection, which is how a
 /// request is cancelled; after the end the connection returns to its client's pool.
@@ -31,7 +33,9 @@ class ResponseStream {
 /// without the caller noticing. Cheap to copy (shared state).
 class Client {
   public:
-    Client(boost::asio::any_io_executor executor, Endpoint endpoint);
+    /// With `trust` the server is to speak TLS (see tls.hpp), and is refused with kUnauthenticated where its
+    /// certificate is not to be trusted; Unix sockets are plain all the same.
+    Client(boost::asio::any_io_executor executor, Endpoint endpoint, std::shared_ptr<TlsTrust> trust = nullptr);
 
     /// Sends and reads the head. kUnavailable where nobody listens, kDeadlineExceeded after `timeout` without a head.
     boost::asio::awaitable<Result<std::unique_ptr<ResponseStream>>> open(

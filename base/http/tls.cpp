@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <stdexcept>
 
@@ -74,10 +75,38 @@ Result<std::shared_ptr<TlsContext>> TlsContext::load(const std::string& certific
     return std::shared_ptr<TlsContext>(new TlsContext(std::move(impl)));
 }
 
+struct TlsTrust::Impl {
+    std::unique_ptr<SSL_CTX, FreeContext> context;
+};
+
+TlsTrust::TlsTrust(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TlsTrust::~TlsTrust() = default;
+
+Result<std::shared_ptr<TlsTrust>> TlsTrust::load(const std::string& authority_file) {
+    ERR_clear_error();
+    auto impl = std::make_unique<Impl>();
+    impl->context.reset(SSL_CTX_new(TLS_client_method()));
+    SSL_CTX* context = impl->context.get();
+    if (context == nullptr || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) {
+        return Error(Code::kInternal, "TLS cannot be set up: " + reason());
+    }
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // Who names a certificate believes it, whoever has signed it.
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
+    if (authority_file.empty()) {
+        SSL_CTX_set_default_verify_paths(context);
+    } else if (SSL_CTX_load_verify_file(context, authority_file.c_str()) != 1) {
+        return unusable("no certificate in", authority_file);
+    }
+    return std::shared_ptr<TlsTrust>(new TlsTrust(std::move(impl)));
+}
+
 struct TlsSession::Impl {
     std::unique_ptr<SSL, FreeSession> session;
     bool shaken = false;
     bool broken = false;  ///< after such an error OpenSSL allows nothing but freeing
+    std::string why;      ///< it broke
 
     Step step_of(int result) {
         switch (SSL_get_error(session.get(), result)) {
@@ -91,6 +120,7 @@ struct TlsSession::Impl {
                 return Step::kEnded;
             default:
                 broken = true;
+                why = ERR_peek_last_error() != 0 ? reason() : "the connection was closed";
                 return Step::kEnded;
         }
     }
@@ -104,7 +134,31 @@ TlsSession::TlsSession(const TlsContext& context, int fd) : impl_(std::make_uniq
     SSL_set_accept_state(impl_->session.get());
 }
 
+TlsSession::TlsSession(const TlsTrust& trust, int fd, const std::string& host) : impl_(std::make_unique<Impl>()) {
+    impl_->session.reset(SSL_new(trust.impl_->context.get()));
+    SSL* session = impl_->session.get();
+    if (session == nullptr || SSL_set_fd(session, fd) != 1) {
+        throw std::runtime_error("OpenSSL failed: no session");
+    }
+    // An address is looked for among the certificate's addresses, and is not told in the clear (RFC 6066, 3).
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host.c_str()) != 1) {
+        SSL_set1_host(session, host.c_str());
+        SSL_set_tlsext_host_name(session, host.c_str());
+    }
+    ERR_clear_error();
+    SSL_set_connect_state(session);
+}
+
 TlsSession::~TlsSession() = default;
+
+Error TlsSession::failure() const {
+    const long verdict = SSL_get_verify_result(impl_->session.get());
+    if (verdict != X509_V_OK) {
+        return Error(Code::kUnauthenticated, std::string("the server's certificate is not to be trusted: ") +
+                                                 X509_verify_cert_error_string(verdict));
+    }
+    return Error(Code::kUnavailable, "TLS cannot be begun: " + impl_->why);
+}
 
 TlsSession::Step TlsSession::handshake() {
     ERR_clear_error();

@@ -10,6 +10,7 @@
 #include <array>
 #include <csignal>
 
+#include "base/http/client.hpp"
 #include "tests/base/http_fixture.hpp"
 
 namespace gantry::http::test {
@@ -145,6 +146,60 @@ TEST(HttpTls, OthersAreTurnedAway) {
     RawClient silent = server.connect();
     EXPECT_EQ(silent.receive(), "") << "it is cut, not waited for";
     EXPECT_TRUE(TlsClient(server.endpoint()).connected());
+}
+
+/// What our own client gets from a server that it knows by the certificates in a file.
+Result<std::string> ask(Endpoint to, const std::string& authorities, size_t size = 5) {
+    asio::io_context io;
+    Client client(io.get_executor(), std::move(to), TlsTrust::load(authorities).value());
+    Result<std::string> out = Error(Code::kInternal, "no answer");
+    asio::co_spawn(
+        io,
+        [&]() -> asio::awaitable<void> {
+            for (int i = 0; i < 2; ++i) {  // the second time on the kept connection
+                Request request;
+                request.method = "POST";
+                request.target = "/";
+                request.body = std::string(size, 'x');
+                const auto answer = co_await client.request(std::move(request), std::chrono::seconds(20));
+                if (answer) {
+                    out = answer->body;
+                } else {
+                    out = answer.error();
+                }
+            }
+        },
+        asio::detached);
+    io.run();
+    return out;
+}
+
+TEST(HttpTls, OurClientSpeaksToWhomItTrusts) {
+    RunningServer server(body_handler());
+    server.run([&] { server.server().set_tls(certificate("first")); });
+    Endpoint named = server.endpoint();
+    named.host = "localhost";
+    for (const Endpoint& to : {server.endpoint(), named}) {
+        for (const size_t size : {0UL, 5UL, 3'000'000UL}) {
+            const auto answer = ask(to, tls_file("first.cert.pem"), size);
+            ASSERT_TRUE(answer) << answer.error().text();
+            EXPECT_EQ(answer->size(), size);
+        }
+    }
+    for (const std::string& others : {tls_file("second.cert.pem"), std::string()}) {
+        const auto refused = ask(server.endpoint(), others);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, Code::kUnauthenticated) << refused.error().text();
+    }
+}
+
+TEST(HttpTls, OurClientTellsAServerThatSpeaksNoTls) {
+    RunningServer server(body_handler());
+    const auto refused = ask(server.endpoint(), tls_file("first.cert.pem"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kUnavailable);
+    EXPECT_NE(refused.error().message.find("TLS cannot be begun"), std::string::npos) << refused.error().message;
+    EXPECT_FALSE(TlsTrust::load("/nowhere.pem"));
 }
 
 TEST(HttpTls, FilesThatDoNotFitAreErrors) {
