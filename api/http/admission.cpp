@@ -134,16 +134,21 @@ std::optional<ApiError> admit(Services& services, const Route& route, Exchange& 
 
 void settle(Services& services, const Exchange& exchange) {
     const Principal& who = exchange.principal;
-    if (services.auth == nullptr || who.key_id.empty() || !exchange.generation || !exchange.generation->usage) {
+    if (services.auth == nullptr || who.key_id.empty()) {
         return;
     }
-    const engine::Usage& usage = *exchange.generation->usage;
-    services.auth->quotas().charge(who, usage.prompt_tokens + usage.completion_tokens,
-                                   std::chrono::steady_clock::now());
-    for (const auto& [kind, tokens] :
-         {std::pair{"prompt", usage.prompt_tokens}, std::pair{"completion", usage.completion_tokens}}) {
+    uint64_t prompt = exchange.encoded_tokens, completion = 0;
+    if (exchange.generation && exchange.generation->usage) {
+        prompt += exchange.generation->usage->prompt_tokens;
+        completion = exchange.generation->usage->completion_tokens;
+    }
+    if (prompt + completion == 0) {
+        return;
+    }
+    services.auth->quotas().charge(who, prompt + completion, std::chrono::steady_clock::now());
+    for (const auto& [kind, tokens] : {std::pair{"prompt", prompt}, std::pair{"completion", completion}}) {
         services.metrics
-            .counter("gantry_key_tokens_total", "Tokens of prompts and answers, by key.",
+            .counter("gantry_key_tokens_total", "Tokens of prompts, encoded texts and answers, by key.",
                      {{"key", who.key_id}, {"kind", kind}})
             .add(static_cast<double>(tokens));
     }

@@ -50,6 +50,7 @@ class Exchange {
     std::string parent_span;  ///< the caller's; empty where it sent none
     std::vector<std::pair<std::string_view, std::string>> params;  ///< of the route's pattern, decoded
     std::optional<GenerationRecord> generation;
+    uint64_t encoded_tokens = 0;  ///< of texts that became vectors or scores, for the caller's quota and the log
 
     /// A parameter of the pattern; empty when there is none of that name.
     const std::string& param(std::string_view name) const;

@@ -26,8 +26,8 @@ std::string text(const bj::object& from, std::string_view name) {
 double number(const bj::value* value) { return value && value->is_number() ? value->to_number<double>() : 0; }
 
 /// One family as a runner writes it (runtime/runner/stats_json.hpp).
-metrics::Sample sample(const bj::object& family, const std::string& uid) {
-    metrics::Sample out{text(family, "name"), text(family, "help"), text(family, "type"), {{"model", uid}}, 0, {}, {}};
+metrics::Sample sample(const bj::object& family, const metrics::Labels& whose) {
+    metrics::Sample out{text(family, "name"), text(family, "help"), text(family, "type"), whose, 0, {}, {}};
     out.value = number(family.if_contains("value"));
     if (out.type == "histogram") {
         out.value = number(family.if_contains("sum"));
@@ -45,7 +45,7 @@ metrics::Sample sample(const bj::object& family, const std::string& uid) {
     return out;
 }
 
-void take(const bj::value& stats, const std::string& uid, std::vector<metrics::Sample>& out) {
+void take(const bj::value& stats, const metrics::Labels& whose, std::vector<metrics::Sample>& out) {
     const bj::object* object = stats.if_object();
     if (!object) {
         return;
@@ -53,16 +53,18 @@ void take(const bj::value& stats, const std::string& uid, std::vector<metrics::S
     if (const auto* families = object->if_contains("metrics"); families && families->is_array()) {
         for (const bj::value& family : families->get_array()) {
             if (family.is_object()) {
-                out.push_back(sample(family.get_object(), uid));
+                out.push_back(sample(family.get_object(), whose));
             }
         }
     }
     if (const auto* plugin = object->if_contains("plugin"); plugin && plugin->is_object()) {
         for (const auto& [name, value] : plugin->get_object()) {
+            metrics::Labels labels = whose;
+            labels.emplace_back("name", name);
             out.push_back({"gantry_plugin_metric",
                            "Figures that a backend plugin reports, by its own names.",
                            "gauge",
-                           {{"model", uid}, {"name", std::string(name)}},
+                           std::move(labels),
                            number(&value),
                            {},
                            {}});
@@ -70,29 +72,49 @@ void take(const bj::value& stats, const std::string& uid, std::vector<metrics::S
     }
 }
 
+/// A process to ask, and the labels of what it says.
+struct Asked {
+    std::string uid;
+    metrics::Labels labels;
+};
+
+std::vector<Asked> ready_processes(const fleet::Fleet& fleet) {
+    std::vector<Asked> out;
+    for (const fleet::ModelStatus& model : fleet.list()) {
+        if (model.replicas.empty() && model.state == fleet::State::kReady) {
+            out.push_back({model.uid, {{"model", model.uid}, {"replica", "0"}}});
+        }
+        for (const fleet::ReplicaStatus& one : model.replicas) {
+            if (one.state == fleet::State::kReady) {
+                const std::string number = std::to_string(one.id);
+                out.push_back({model.uid + "-rep" + number, {{"model", model.uid}, {"replica", number}}});
+            }
+        }
+    }
+    return out;
+}
+
 }  // namespace
 
 asio::awaitable<std::vector<metrics::Sample>> model_metrics(fleet::Fleet& fleet) {
     std::vector<metrics::Sample> out;
     asio::steady_timer patience(co_await asio::this_coro::executor, kPatience);
-    for (const fleet::ModelStatus& model : fleet.list()) {
-        if (model.state != fleet::State::kReady) {
-            continue;
-        }
+    const std::vector<Asked> processes = ready_processes(fleet);
+    for (const Asked& process : processes) {
         bool told = false;
         bj::value nothing;
         if (patience.expiry() > std::chrono::steady_clock::now()) {
-            const auto answer = co_await (fleet.call(model.uid, "/stats", std::move(nothing)) ||
+            const auto answer = co_await (fleet.call(process.uid, "/stats", std::move(nothing)) ||
                                           patience.async_wait(asio::use_awaitable));
             if (const auto* stats = std::get_if<0>(&answer); stats && *stats) {
-                take(**stats, model.uid, out);
+                take(**stats, process.labels, out);
                 told = true;
             }
         }
         out.push_back({"gantry_model_scraped",
                        "1 where a ready model's process told its metrics in time.",
                        "gauge",
-                       {{"model", model.uid}},
+                       process.labels,
                        told ? 1.0 : 0.0,
                        {},
                        {}});

@@ -91,6 +91,9 @@ class Account {
         if (!exchange_.principal.key_id.empty()) {
             fields.push_back({"key", exchange_.principal.key_id});
         }
+        if (exchange_.encoded_tokens > 0) {
+            fields.push_back({"prompt_tokens", std::to_string(exchange_.encoded_tokens), true});
+        }
         if (const auto& generation = exchange_.generation) {
             fields.push_back({"model", generation->model});
             if (const auto& usage = generation->usage) {

@@ -87,6 +87,8 @@ struct ReplicaStatus {
     int64_t created = 0;  ///< Unix seconds
     uint32_t in_use = 0;  ///< requests that run on it
     std::optional<Error> error;
+    std::string stage;  ///< as ModelStatus has it
+    uint64_t bytes_done = 0, bytes_total = 0;
 };
 
 /// Everything visible about one launched model.
@@ -208,7 +210,8 @@ class Fleet {
     virtual boost::asio::awaitable<Result<encoder::EncodeResult>> encode(std::string uid,
                                                                          encoder::EncodeRequest request) = 0;
     /// One call to the runner's own HTTP interface: "/tokenize", "/detokenize", "/template", "/stats",
-    /// "/prefix/save", "/prefix/restore".
+    /// "/prefix/save", "/prefix/restore", "/abort". `uid` may also be a replica's ("m-rep1"); "/abort" goes to all of
+    /// them until one knows the request.
     virtual boost::asio::awaitable<Result<boost::json::value>> call(std::string uid, std::string path,
                                                                     boost::json::value body) = 0;
 

@@ -74,7 +74,9 @@ Result<GroupPtr> ManagedFleet::find(std::string_view uid) const {
     }
     std::string known;
     for (const auto& [name, group] : groups_) {
-        known += (known.empty() ? "" : ", ") + name;
+        if (!group->failed) {
+            known += (known.empty() ? "" : ", ") + name;
+        }
     }
     return Error{Code::kNotFound, "there is no model '" + std::string(uid) + "'",
                  known.empty() ? "no models are launched" : "launched are: " + known};
@@ -238,24 +240,6 @@ asio::awaitable<Status> ManagedFleet::wake(std::string uid) {
     const auto members = group->members;
     for (const MemberPtr& member : members) {
         GANTRY_CO_CHECK_OK(co_await processes_->wake(member->uid));
-    }
-    co_return ok();
-}
-
-asio::awaitable<Status> ManagedFleet::load_adapter(std::string uid, std::string name, std::string path) {
-    GANTRY_CO_TRY(const GroupPtr group, find(uid));
-    const auto members = group->members;
-    for (const MemberPtr& member : members) {
-        GANTRY_CO_CHECK_OK(co_await processes_->load_adapter(member->uid, name, path));
-    }
-    co_return ok();
-}
-
-asio::awaitable<Status> ManagedFleet::drop_adapter(std::string uid, std::string name) {
-    GANTRY_CO_TRY(const GroupPtr group, find(uid));
-    const auto members = group->members;
-    for (const MemberPtr& member : members) {
-        GANTRY_CO_CHECK_OK(co_await processes_->drop_adapter(member->uid, name));
     }
     co_return ok();
 }

@@ -12,6 +12,8 @@ namespace gantry::fleet {
 struct ManagedOptions {
     sqlite::Database* state = nullptr;    ///< see FleetOptions
     std::chrono::seconds keep_alive{-1};  ///< likewise
+    /// So long a launch whose first load failed is told of, with its reason, unless its uid is used again before.
+    std::chrono::milliseconds tell_failure{600'000};
 };
 
 /// `processes` starts and stops single processes; what it runs already is not managed. With a database, recorded

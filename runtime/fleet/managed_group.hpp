@@ -52,8 +52,9 @@ struct Group {
     bool busy = false;      ///< members are being started or stopped
     bool stopping = false;  ///< for good
     bool was_ready = false, restored = false, failed = false, parked = false;
-    std::optional<Error> error;  ///< why it failed
-    Signal changed;              ///< of `busy` and `members`
+    std::optional<Error> error;                  ///< why it failed
+    std::optional<Clock::time_point> forget_at;  ///< of a first load that failed
+    Signal changed;                              ///< of `busy` and `members`
 };
 using GroupPtr = std::shared_ptr<Group>;
 

@@ -39,7 +39,7 @@ asio::awaitable<Result<std::vector<ReplicaStatus>>> ManagedFleet::add_replicas(s
     for (uint32_t i = 0; i < count; ++i) {
         GANTRY_CO_CHECK_OK(co_await start_member(group));
         const MemberPtr member = group->members.back();
-        out.push_back({member->id, member->uid, member->state, 0, 0, 0, std::nullopt});
+        out.push_back({member->id, member->uid, member->state, 0, 0, 0, std::nullopt, {}, 0, 0});
         group->request.replicas = static_cast<uint32_t>(group->members.size());
         GANTRY_CO_CHECK_OK(store_.put(group->request));
         tell("replica_added", *group, {{"replica", member->id}});

@@ -29,8 +29,6 @@ class ManagedFleet final : public Fleet {
     boost::asio::awaitable<Status> drain_and_stop(std::string uid, std::chrono::milliseconds patience) override;
     boost::asio::awaitable<Status> sleep(std::string uid) override;
     boost::asio::awaitable<Status> wake(std::string uid) override;
-    boost::asio::awaitable<Status> load_adapter(std::string uid, std::string name, std::string path) override;
-    boost::asio::awaitable<Status> drop_adapter(std::string uid, std::string name) override;
     boost::asio::awaitable<void> stop_all() override;
     boost::asio::awaitable<Result<boost::json::value>> backends() override { return processes_->backends(); }
     Ledger ledger() const override { return processes_->ledger(); }
@@ -55,6 +53,10 @@ class ManagedFleet final : public Fleet {
                                                             boost::json::value body) override;
     Status touch(std::string_view uid, std::optional<std::chrono::seconds> keep_alive) override;
 
+    // managed_adapters.cpp
+    boost::asio::awaitable<Status> load_adapter(std::string uid, std::string name, std::string path) override;
+    boost::asio::awaitable<Status> drop_adapter(std::string uid, std::string name) override;
+
     // managed_replicas.cpp
     boost::asio::awaitable<Result<std::vector<ReplicaStatus>>> add_replicas(std::string uid, uint32_t count) override;
     boost::asio::awaitable<Result<size_t>> remove_replica(std::string uid, int id,
@@ -71,6 +73,12 @@ class ManagedFleet final : public Fleet {
     class LaunchUndo;
 
     Result<GroupPtr> find(std::string_view uid) const;
+    /// The replica that "UID-repN" names; null for any other name, and where there is none.
+    MemberPtr find_replica(std::string_view name) const;
+    /// Ends a request on the one of a group's processes that has it.
+    boost::asio::awaitable<Result<boost::json::value>> abort(GroupPtr group, boost::json::value body);
+    /// Puts an adapter, or its absence where `path` is empty, to the model's launch.
+    Status record_adapter(Group& group, const std::string& name, const std::string& path);
     bool taken(const std::string& uid) const;
     Result<std::string> choose_uid(const LaunchRequest& request) const;
     /// Forgets a group of which nothing runs.

@@ -197,12 +197,17 @@ asio::awaitable<void> ManagedFleet::stop_idle(std::weak_ptr<int> alive) {
         auto next = Group::Clock::time_point::max();
         GroupPtr due;
         for (const auto& [uid, group] : groups_) {
-            const auto end = group->idle_end();
+            const auto end = group->failed ? group->forget_at : group->idle_end();
             if (end && *end <= Group::Clock::now()) {
                 due = group;
             } else if (end && *end < next) {
                 next = *end;
             }
+        }
+        if (due && due->failed) {
+            stop_detached(std::exchange(due->members, {}), {});
+            forget(due);
+            continue;
         }
         if (due) {
             co_await unload(due, "idle");
@@ -246,6 +251,8 @@ void ManagedFleet::settle(const GroupPtr& group) {
         kept = group->parked ? store_.park(group->uid(), group->error->message) : store_.attempt_failed(group->uid());
     } else {
         kept = store_.remove(group->uid());
+        group->forget_at = Group::Clock::now() + options_.tell_failure;
+        idle_timer_.cancel();
     }
     if (!kept) {
         log::error("model '{}': {}", group->uid(), kept.error().text());

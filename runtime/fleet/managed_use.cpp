@@ -1,6 +1,7 @@
 // Requests to managed models: which process takes one, and what is known of their use.
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "runtime/fleet/managed_set.hpp"
@@ -171,9 +172,48 @@ asio::awaitable<Result<encoder::EncodeResult>> ManagedFleet::encode(std::string 
     co_return last;
 }
 
+MemberPtr ManagedFleet::find_replica(std::string_view name) const {
+    const size_t at = name.rfind("-rep");
+    int id = -1;
+    if (at == std::string_view::npos) {
+        return nullptr;
+    }
+    const std::string_view number = name.substr(at + 4);
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), id);
+    const auto group = find(name.substr(0, at));
+    if (error != std::errc{} || end != number.data() + number.size() || !group) {
+        return nullptr;
+    }
+    const auto found = std::ranges::find((*group)->members, id, [](const MemberPtr& member) { return member->id; });
+    return found == (*group)->members.end() ? nullptr : *found;
+}
+
+asio::awaitable<Result<boost::json::value>> ManagedFleet::abort(GroupPtr group, boost::json::value body) {
+    Result<boost::json::value> last = no_process(*group);
+    const auto members = group->members;
+    for (const MemberPtr& member : members) {
+        boost::json::value copy = body;
+        auto answer = co_await processes_->call(member->uid, "/abort", std::move(copy));
+        if (answer) {
+            co_return answer;
+        }
+        // That one process does not know the request says more than that another is not there.
+        if (member == members.front() || answer.error().code == Code::kNotFound) {
+            last = answer.error();
+        }
+    }
+    co_return last;
+}
+
 asio::awaitable<Result<boost::json::value>> ManagedFleet::call(std::string uid, std::string path,
                                                                boost::json::value body) {
+    if (const MemberPtr replica = find_replica(uid)) {
+        co_return co_await processes_->call(replica->uid, std::move(path), std::move(body));
+    }
     GANTRY_CO_TRY(const GroupPtr group, find(uid));
+    if (path == "/abort") {
+        co_return co_await abort(group, std::move(body));
+    }
     const bool counts = path != "/stats";
     if (counts) {
         GANTRY_CO_CHECK_OK(co_await ensure_loaded(group));

@@ -48,8 +48,8 @@ ModelStatus ManagedFleet::status_of(const Group& group) const {
         if (!status) {
             continue;
         }
-        replicas.push_back(
-            {member->id, member->uid, status->state, status->pid, status->created, member->in_use, status->error});
+        replicas.push_back({member->id, member->uid, status->state, status->pid, status->created, member->in_use,
+                            status->error, status->stage, status->bytes_done, status->bytes_total});
         bytes += status->memory_bytes;
         if (!found || rank(status->state) > rank(out.state)) {
             out = std::move(*status);

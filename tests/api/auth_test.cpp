@@ -205,6 +205,23 @@ TEST_F(AuthTest, QuotasAreToldAndKept) {
     EXPECT_NE(metrics.find("kind=\"prompt\"} 90"), std::string::npos);
 }
 
+TEST_F(AuthTest, EncodedTextsCountAgainstTheQuota) {
+    fleet.add("m");
+    const struct {
+        const char *path, *body;
+        int tokens;  ///< the fake has two for each text
+    } calls[] = {{"/v1/embeddings", R"({"model":"m","input":["a","b"]})", 4},
+                 {"/v1/rerank", R"({"model":"m","query":"q","documents":["a","b","c"]})", 6},
+                 {"/api/embed", R"({"model":"m","input":"a"})", 2}};
+    for (const auto& one : calls) {
+        const std::string key = make_key(R"({"name":"app","tokens_per_minute":100})");
+        ASSERT_EQ(ask("POST", one.path, key, one.body).status, 200) << one.path;
+        EXPECT_EQ(ask("GET", "/v1/models", key).header("x-ratelimit-remaining-tokens"),
+                  std::to_string(100 - one.tokens))
+            << one.path;
+    }
+}
+
 TEST_F(AuthTest, AKeyIsTheFairShareOfWhoeverNamesNoUser) {
     fleet.add("m");
     const std::string key = make_key(R"({"name":"app"})");

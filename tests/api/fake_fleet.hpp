@@ -150,6 +150,9 @@ class FakeFleet : public fleet::Fleet {
     asio::awaitable<Status> sleep(std::string uid) override { co_return set_state(uid, fleet::State::kAsleep); }
     asio::awaitable<Status> wake(std::string uid) override { co_return set_state(uid, fleet::State::kReady); }
     asio::awaitable<Status> load_adapter(std::string uid, std::string name, std::string path) override {
+        if (uid == no_adapters_on) {
+            co_return Error(Code::kOutOfMemory, "no room for the adapter");
+        }
         for (auto& model : models) {
             if (model.uid == uid) {
                 model.adapters[name] = path;
@@ -254,6 +257,10 @@ class FakeFleet : public fleet::Fleet {
         if (path == "/stats" && stats) {
             co_return *stats;
         }
+        calls.push_back(uid + path);
+        if (path == "/abort" && !aborts_on.empty() && uid != aborts_on) {
+            co_return Error(Code::kNotFound, "no such request runs");
+        }
         bj::object answer{{"path", path}, {"body", body}};
         if (path == "/template") {
             answer["prompt"] = bj::serialize(body);
@@ -309,6 +316,9 @@ class FakeFleet : public fleet::Fleet {
     std::atomic<int> generating = 0;  ///< generations begun; may be watched from another thread
     bool together = false;            ///< streams say that events which follow at once are ready
     bool infill = false;              ///< "<fim_..." are tokens of the models
+    std::vector<std::string> calls;   ///< uid and path of each call, "/stats" apart
+    std::string aborts_on;            ///< the one model that has the request to abort; empty: all do
+    std::string no_adapters_on;       ///< a model that can load none
     int waits = 0, cancelled = 0, stopped_all = 0;
 
   private:

@@ -65,13 +65,14 @@ TEST_F(RouterTest, MetricsOfTheModelsProcessesCarryTheModelsName) {
         "nonsense"],"plugin":{"workspace_bytes":7}})");
     const std::string body = get("/metrics").body;
     for (const char* line :
-         {"# TYPE gantry_engine_steps_total counter\n", "gantry_engine_steps_total{model=\"m\"} 3\n",
-          "gantry_engine_step_seconds_bucket{model=\"m\",le=\"+Inf\"} 3\n",
-          "gantry_engine_step_seconds_sum{model=\"m\"} 2.5\n",
-          "gantry_plugin_metric{model=\"m\",name=\"workspace_bytes\"} 7\n", "gantry_model_scraped{model=\"m\"} 1\n"}) {
+         {"# TYPE gantry_engine_steps_total counter\n", "gantry_engine_steps_total{model=\"m\",replica=\"0\"} 3\n",
+          "gantry_engine_step_seconds_bucket{model=\"m\",replica=\"0\",le=\"+Inf\"} 3\n",
+          "gantry_engine_step_seconds_sum{model=\"m\",replica=\"0\"} 2.5\n",
+          "gantry_plugin_metric{model=\"m\",replica=\"0\",name=\"workspace_bytes\"} 7\n",
+          "gantry_model_scraped{model=\"m\",replica=\"0\"} 1\n"}) {
         EXPECT_NE(body.find(line), std::string::npos) << line << body;
     }
-    EXPECT_EQ(body.find("gantry_model_scraped{model=\"loading\"}"), std::string::npos);
+    EXPECT_EQ(body.find("gantry_model_scraped{model=\"loading\""), std::string::npos);
 }
 
 TEST_F(RouterTest, CorsLetsAllowedPagesIn) {

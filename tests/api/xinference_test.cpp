@@ -249,6 +249,20 @@ TEST_F(XinferenceTest, ProgressRisesAndUnknownIsPending) {
     EXPECT_EQ(unknown.at("stage"), "pending");
 }
 
+TEST_F(XinferenceTest, ProgressTellsOfEachReplica) {
+    auto& model = fleet.add("a");
+    model.replicas = {{0, "a", State::kReady, 1, 0, 0, std::nullopt, "", 100, 100},
+                      {1, "a-rep1", State::kLoading, 2, 0, 0, std::nullopt, "map", 50, 100}};
+    const bj::value body = get("/v1/models/a/progress").json();
+    EXPECT_EQ(body.at("stage"), "loading") << "the last one decides";
+    EXPECT_DOUBLE_EQ(body.at("progress").to_number<double>(), 0.75);
+    EXPECT_EQ(body.at("replicas").at(0).at("progress").to_number<double>(), 1);
+    EXPECT_EQ(body.at("replicas").at(1).at("replica_model_uid"), "a-rep1");
+    EXPECT_EQ(body.at("replicas").at(1).at("info"), "map");
+    const bj::value own = get("/gantry/v1/models/a").json();
+    EXPECT_EQ(own.at("replicas").at(1).at("bytes_done"), 50);
+}
+
 TEST_F(XinferenceTest, CancelInstancesReplicas) {
     fleet.add("a", State::kLoading);
     fleet.add("b").model_name = "other";

@@ -108,7 +108,11 @@ asio::awaitable<Result<encoder::EncodeResult>> run(api::Services& services, api:
                                                    std::string id) {
     call.request.id = std::move(id);
     call.request.traceparent = exchange.trace.text();
-    co_return co_await services.fleet.encode(std::move(call.model), std::move(call.request));
+    auto result = co_await services.fleet.encode(std::move(call.model), std::move(call.request));
+    if (result) {
+        exchange.encoded_tokens += result->tokens();
+    }
+    co_return result;
 }
 
 bool embeds(const api::Services& services, std::string_view model) {

@@ -33,7 +33,8 @@ std::vector<encoder::Input> read_inputs(json::Reader& reader, bool one) {
     std::vector<encoder::Input> out;
     const bj::array* list = given != nullptr && !one ? given->if_array() : nullptr;
     if (list == nullptr || list->size() > kMaxInputs) {
-        reader.fail(name, one ? "must be a text" : fmt::format("must be a text or a list of at most {} texts", kMaxInputs));
+        reader.fail(name,
+                    one ? "must be a text" : fmt::format("must be a text or a list of at most {} texts", kMaxInputs));
         return out;
     }
     for (const bj::value& text : *list) {
@@ -118,6 +119,7 @@ Answer embed(Services& services, Exchange& exchange) {
             co_return ApiError(encoded.error());
         }
         result = std::move(*encoded);
+        exchange.encoded_tokens += result.tokens();
     }
     took.total = std::chrono::steady_clock::now() - begin;
     if (one) {

@@ -125,8 +125,10 @@ bj::object describe_adapter(const ModelStatus& model, const std::string& name) {
                       {"context_length", model.context_length}};
 }
 
-double progress_of(const ModelStatus& model) {
-    switch (model.state) {
+namespace {
+
+double progress_of(State state, uint64_t done, uint64_t total) {
+    switch (state) {
         case State::kResolving:
             return 0;
         case State::kPlacing:
@@ -134,9 +136,8 @@ double progress_of(const ModelStatus& model) {
         case State::kStarting:
             return 0.05;
         case State::kLoading:
-            return 0.05 + (model.bytes_total == 0 ? 0.0
-                                                  : 0.9 * std::min(1.0, static_cast<double>(model.bytes_done) /
-                                                                            static_cast<double>(model.bytes_total)));
+            return 0.05 +
+                   (total == 0 ? 0.0 : 0.9 * std::min(1.0, static_cast<double>(done) / static_cast<double>(total)));
         case State::kWarming:
             return 0.97;
         case State::kReady:
@@ -146,6 +147,8 @@ double progress_of(const ModelStatus& model) {
             return 0;
     }
 }
+
+}  // namespace
 
 std::string_view instance_status(State state) {
     switch (state) {
@@ -186,7 +189,7 @@ bj::array replicas(const ModelStatus& model, const std::string& address) {
     }
     if (out.empty()) {  // before its first process
         out.emplace_back(
-            replica(model, {0, model.uid, model.state, model.pid, model.created, 0, model.error}, address));
+            replica(model, {0, model.uid, model.state, model.pid, model.created, 0, model.error, {}, 0, 0}, address));
     }
     return out;
 }
@@ -209,21 +212,36 @@ bj::object progress(const ModelStatus* model) {
         return bj::object{
             {"progress", 0.0}, {"stage", "pending"}, {"download_files", bj::array()}, {"replicas", bj::array()}};
     }
-    const double done = progress_of(*model);
-    const std::string_view stage = fleet::state_name(model->state);
-    bj::object replica{{"replica_id", 0},
-                       {"replica_model_uid", model->uid + "-rep0"},
-                       {"progress", done},
-                       {"stage", stage},
-                       {"info", model->stage},
-                       {"bytes_done", model->bytes_done},
-                       {"bytes_total", model->bytes_total},
-                       {"updated_at", nullptr},
-                       {"download_files", bj::array()}};
-    return bj::object{{"progress", done},
-                      {"stage", stage},
+    std::vector<fleet::ReplicaStatus> processes = model->replicas;
+    if (processes.empty()) {  // before its first process
+        processes.push_back({0, model->uid, model->state, model->pid, model->created, 0, model->error, model->stage,
+                             model->bytes_done, model->bytes_total});
+    }
+    // A launch is through when its last replica is: that one's stage is the launch's.
+    const fleet::ReplicaStatus* last = &processes.front();
+    double sum = 0, least = 2;
+    bj::array all;
+    for (const fleet::ReplicaStatus& one : processes) {
+        const double done = progress_of(one.state, one.bytes_done, one.bytes_total);
+        sum += done;
+        if (done < least) {
+            least = done;
+            last = &one;
+        }
+        all.emplace_back(bj::object{{"replica_id", one.id},
+                                    {"replica_model_uid", model->uid + "-rep" + std::to_string(one.id)},
+                                    {"progress", done},
+                                    {"stage", fleet::state_name(one.state)},
+                                    {"info", one.stage},
+                                    {"bytes_done", one.bytes_done},
+                                    {"bytes_total", one.bytes_total},
+                                    {"updated_at", nullptr},
+                                    {"download_files", bj::array()}});
+    }
+    return bj::object{{"progress", sum / static_cast<double>(processes.size())},
+                      {"stage", fleet::state_name(last->state)},
                       {"download_files", bj::array()},
-                      {"replicas", bj::array{std::move(replica)}}};
+                      {"replicas", std::move(all)}};
 }
 
 bj::object registration(const registry::CatalogEntry& entry, bool detailed) {

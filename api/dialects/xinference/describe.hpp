@@ -22,8 +22,6 @@ boost::json::object describe(const fleet::ModelStatus& model, const std::string&
 /// The list's entry of an adapter of a model: OpenAI's, with vLLM's `parent` and `root`.
 boost::json::object describe_adapter(const fleet::ModelStatus& model, const std::string& name);
 
-/// 0 to 1 over the whole launch.
-double progress_of(const fleet::ModelStatus& model);
 /// READY, LOADING, CREATING, TERMINATING, ERROR.
 std::string_view instance_status(fleet::State state);
 boost::json::object instance(const fleet::ModelStatus& model, const std::string& address);
@@ -31,7 +29,7 @@ boost::json::object replica(const fleet::ModelStatus& model, const fleet::Replic
                             const std::string& address);
 /// All of a model; at least one.
 boost::json::array replicas(const fleet::ModelStatus& model, const std::string& address);
-/// The answer of /progress; with nullptr that for an unknown uid.
+/// The answer of /progress, over all replicas; with nullptr that for an unknown uid.
 boost::json::object progress(const fleet::ModelStatus* model);
 
 /// One item of /v1/model_registrations.

@@ -147,6 +147,7 @@ TEST_F(ManagedFleetTest, AFirstLoadThatFailsIsShownButNotRepeated) {
     processes->wait_error = Error{Code::kDataLoss, "the file is cut short"};
     launch(request("m"));
     EXPECT_EQ(state("m"), State::kFailed);
+    EXPECT_EQ(fleet->describe("x").error().hint, "no models are launched");
     EXPECT_THAT(fleet->desired(), IsEmpty());
     processes->wait_error.reset();
     launch(request("m"));
@@ -266,6 +267,68 @@ TEST_F(ManagedFleetTest, ReplicasShareTheRequests) {
         ASSERT_TRUE(run(fleet->remove_replica("m", id, 0ms)));
     }
     EXPECT_EQ(run(fleet->remove_replica("m", 2, 0ms)).value(), 0u);
+    EXPECT_THAT(uids(), IsEmpty());
+    EXPECT_THAT(running(), IsEmpty());
+}
+
+TEST_F(ManagedFleetTest, AnAbortReachesTheReplicaThatHasTheRequest) {
+    LaunchRequest three = request("m");
+    three.replicas = 3;
+    launch(three);
+    processes->aborts_on = "m-rep1";
+    EXPECT_TRUE(run(fleet->call("m", "/abort", boost::json::object{{"id", "r"}})));
+    EXPECT_THAT(processes->calls, ElementsAre("m/abort", "m-rep1/abort")) << "found, so no further one is asked";
+    processes->aborts_on = "nobody";
+    EXPECT_EQ(run(fleet->call("m", "/abort", boost::json::object{{"id", "r"}})).error().code, Code::kNotFound);
+}
+
+TEST_F(ManagedFleetTest, AReplicaCanBeAskedByItsName) {
+    LaunchRequest two = request("m");
+    two.replicas = 2;
+    launch(two);
+    for (const char* name : {"m-rep0", "m-rep1"}) {
+        EXPECT_TRUE(run(fleet->call(name, "/tokenize", boost::json::object())));
+    }
+    EXPECT_THAT(processes->calls, ElementsAre("m/tokenize", "m-rep1/tokenize"));
+    for (const char* name : {"m-rep2", "m-repx", "x-rep0", "m-rep"}) {
+        EXPECT_EQ(run(fleet->call(name, "/tokenize", boost::json::object())).error().code, Code::kNotFound) << name;
+    }
+}
+
+TEST_F(ManagedFleetTest, AdaptersThatCameLaterAreKeptAndReachNewReplicas) {
+    launch(request("m"));
+    ASSERT_TRUE(run(fleet->load_adapter("m", "sql", "/adapters/sql")));
+    ASSERT_TRUE(run(fleet->load_adapter("m", "gone", "/adapters/gone")));
+    ASSERT_TRUE(run(fleet->drop_adapter("m", "gone")));
+    ASSERT_TRUE(run(fleet->add_replicas("m", 1)));
+    const std::map<std::string, std::string> wanted{{"sql", "/adapters/sql"}};
+    EXPECT_EQ(processes->launches.back().adapters, wanted);
+    EXPECT_EQ(fleet->desired().front().request.adapters, wanted);
+    start();
+    EXPECT_EQ(processes->launches.front().adapters, wanted);
+}
+
+TEST_F(ManagedFleetTest, AnAdapterIsOnAllReplicasOrOnNone) {
+    LaunchRequest two = request("m");
+    two.replicas = 2;
+    launch(two);
+    processes->no_adapters_on = "m-rep1";
+    EXPECT_EQ(run(fleet->load_adapter("m", "sql", "/adapters/sql")).error().code, Code::kOutOfMemory);
+    EXPECT_THAT(processes->describe("m").value().adapters, IsEmpty());
+    EXPECT_THAT(fleet->desired().front().request.adapters, IsEmpty());
+}
+
+TEST_F(ManagedFleetTest, AFirstLoadThatFailedIsForgottenInTheEnd) {
+    fleet.reset();
+    auto made = std::make_unique<test::FakeFleet>(io.get_executor());
+    processes = made.get();
+    ManagedOptions options{&database, -1s};
+    options.tell_failure = 0ms;
+    fleet = make_managed_fleet(io.get_executor(), std::move(made), options);
+    settle();
+    processes->wait_error = Error{Code::kDataLoss, "the file is cut short"};
+    launch(request("m"));
+    settle();
     EXPECT_THAT(uids(), IsEmpty());
     EXPECT_THAT(running(), IsEmpty());
 }
