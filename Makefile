@@ -5,7 +5,7 @@ PART   ?= all
 JOBS   ?= $(shell nproc)
 GANTRY  = build/release/bin/gantry
 
-.PHONY: help setup build run test test-release test-asan test-tsan test-long fuzz bench bench-engine package format lint clean
+.PHONY: help setup build run test test-release test-asan test-tsan test-long fuzz bench bench-engine bench-front package format lint clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -72,6 +72,12 @@ bench-engine:    ## what the engine promises: batching, prefix cache, overhead, 
 	@cmake --preset release -DGANTRY_TESTS=ON -DGANTRY_BENCH=ON $(CMAKE_ARGS) >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 	BENCH=engine_bench.py tests/bench/run.sh --part $(PART)
+
+bench-front:     ## what the HTTP front promises: requests, idle connections, streams (PART=models,idle,streams)
+	@packaging/setup.sh build test bench
+	@cmake --preset release -DGANTRY_TESTS=ON -DGANTRY_BENCH=ON $(CMAKE_ARGS) >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	BENCH=front_bench.py tests/bench/run.sh --part $(PART)
 
 package:         ## .deb, .rpm and .tar.zst in dist/
 	@packaging/setup.sh build package

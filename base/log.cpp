@@ -35,13 +35,17 @@ State& state() {
 }
 
 std::string now_text() {
+    thread_local std::time_t made = 0;
+    thread_local std::array<char, 32> buffer{};  ///< the second `made`
     const auto now = std::chrono::system_clock::now();
     const auto seconds = std::chrono::system_clock::to_time_t(now);
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-    std::tm tm{};
-    gmtime_r(&seconds, &tm);
-    std::array<char, 32> buffer{};
-    std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%S", &tm);
+    if (seconds != made) {
+        std::tm tm{};
+        gmtime_r(&seconds, &tm);
+        std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%S", &tm);
+        made = seconds;
+    }
     return fmt::format("{}.{:03}Z", buffer.data(), ms);
 }
 
@@ -91,10 +95,11 @@ std::string render(Format format, Level level, std::string_view time, std::strin
         out += '}';
         return out;
     }
-    out = fmt::format("{} {:<5} ", time, name);
+    out.reserve(256);
+    out.append(time).append(" ").append(name).append(name.size() < 5 ? 6 - name.size() : 1, ' ');
     append_plain(out, message);
     for (const Field& field : fields) {
-        out += fmt::format(" {}=", field.key);
+        out.append(" ").append(field.key).append("=");
         const bool bare = field.raw || (!field.value.empty() && field.value.find_first_of(" \"=") == std::string::npos);
         append_plain(out, bare ? field.value : quoted(field.value));
     }

@@ -47,20 +47,14 @@ std::string request_id(const http::Request& request, Services& services) {
 /// Writes the access log's line and counts, however the request ends; a cancelled one has no status of its own.
 class Account {
   public:
-    Account(Services& services, const Exchange& exchange) : services_(services), exchange_(exchange) {}
+    Account(Services& services, RequestMeters& meters, const Exchange& exchange)
+        : services_(services), meters_(meters), exchange_(exchange) {}
     Account(const Account&) = delete;
     Account& operator=(const Account&) = delete;
     ~Account() {
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
         const int status = done_ ? exchange_.status() : 499;
-        services_.metrics
-            .counter("gantry_http_requests_total", "Answered requests.",
-                     {{"method", method_}, {"route", route_}, {"status", std::to_string(status)}})
-            .add();
-        services_.metrics
-            .histogram("gantry_http_request_seconds", "Time from a request's last byte to its answer's last.",
-                       metrics::duration_buckets(), {{"route", route_}})
-            .observe(seconds);
+        meters_.count(route_, status, seconds);
         settle(services_, exchange_);
         if (services_.access_log) {
             write_log(status, seconds);
@@ -69,10 +63,8 @@ class Account {
             send_spans(status);
         }
     }
-    /// Label values must be few: the pattern, not the path, and no method of a client's invention.
     void matched(const Route& route) {
-        route_ = route.pattern;
-        method_ = route.method;
+        route_ = &route;
         // Not the questions of monitors, which come every few seconds.
         traced_ = route.scope != Scope::kPublic && route.pattern != "/metrics";
     }
@@ -110,17 +102,19 @@ class Account {
 
     void send_spans(int status) const {
         const auto now = std::chrono::system_clock::now();
-        for (Span& span : request_spans(exchange_, method_, route_, status, begin_wall_, now)) {
+        const std::string method(route_ != nullptr ? route_->method : "none");
+        const std::string pattern(route_ != nullptr ? route_->pattern : "none");
+        for (Span& span : request_spans(exchange_, method, pattern, status, begin_wall_, now)) {
             services_.telemetry->add(std::move(span));
         }
     }
 
     Services& services_;
+    RequestMeters& meters_;
     const Exchange& exchange_;
     std::chrono::system_clock::time_point begin_wall_ = std::chrono::system_clock::now();
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-    std::string route_ = "none";
-    std::string method_ = "none";
+    const Route* route_ = nullptr;  ///< null: none has matched
     bool traced_ = true;
     bool done_ = false;
 };
@@ -135,7 +129,8 @@ http::Response render_error(const Route& route, const ApiError& error, const std
                              : http::error_response(error.error, error.param);
 }
 
-Router::Router(Services& services, const std::vector<RouteTable>& tables) : services_(services) {
+Router::Router(Services& services, const std::vector<RouteTable>& tables)
+    : services_(services), meters_(services.metrics) {
     for (const RouteTable table : tables) {
         routes_.insert(routes_.end(), table.begin(), table.end());
     }
@@ -150,38 +145,50 @@ Router::Router(Services& services, const std::vector<RouteTable>& tables) : serv
     services_.routes = &routes_;
     std::stable_sort(routes_.begin(), routes_.end(),
                      [&](const Route& a, const Route& b) { return shape(a) < shape(b); });
+    for (const Route& route : routes_) {
+        std::vector<std::string_view> parts = segments(route.pattern);
+        by_length_.resize(std::max(by_length_.size(), parts.size() + 1));
+        by_length_[parts.size()].push_back({&route, std::move(parts)});
+    }
 }
 
 Router::Match Router::find(const http::Request& request) const {
-    const std::string_view method = request.method, target = request.target;
+    const std::string_view method = request.method;
     // Segments are split before they are decoded: an encoded slash is part of a name.
-    const std::vector<std::string_view> given = segments(target.substr(0, target.find_first_of("?#")));
+    const std::vector<std::string_view> given = segments(http::raw_path(request.target));
     Match match;
-    for (const Route& route : routes_) {
-        const std::vector<std::string_view> wanted = segments(route.pattern);
-        if (wanted.size() != given.size() || (!route.only_with.empty() && !request.headers.find(route.only_with))) {
-            continue;
+    if (given.size() >= by_length_.size()) {
+        return match;
+    }
+    std::vector<std::string> decoded;
+    decoded.reserve(given.size());
+    for (const std::string_view segment : given) {
+        auto text = http::percent_decode(segment);
+        if (!text) {
+            return match;
         }
-        std::vector<std::pair<std::string_view, std::string>> params;
-        bool fits = true;
-        for (size_t i = 0; i < wanted.size() && fits; ++i) {
-            auto text = http::percent_decode(given[i]);
-            if (is_parameter(wanted[i])) {
-                fits = text && !text->empty();
-                params.emplace_back(wanted[i].substr(1, wanted[i].size() - 2), text.value_or(""));
-            } else {
-                fits = text == wanted[i];
-            }
+        decoded.push_back(std::move(*text));
+    }
+    for (const Entry& entry : by_length_[given.size()]) {
+        const Route& route = *entry.route;
+        bool fits = route.only_with.empty() || request.headers.find(route.only_with).has_value();
+        for (size_t i = 0; i < decoded.size() && fits; ++i) {
+            fits = is_parameter(entry.segments[i]) ? !decoded[i].empty() : decoded[i] == entry.segments[i];
         }
         if (!fits) {
             continue;
         }
-        if (route.method == method || (method == "HEAD" && route.method == "GET")) {
-            match.route = &route;
-            match.params = std::move(params);
-            return match;
+        if (route.method != method && !(method == "HEAD" && route.method == "GET")) {
+            match.allowed.push_back(route.method);
+            continue;
         }
-        match.allowed.push_back(route.method);
+        match.route = &route;
+        for (size_t i = 0; i < decoded.size(); ++i) {
+            if (const std::string_view name = entry.segments[i]; is_parameter(name)) {
+                match.params.emplace_back(name.substr(1, name.size() - 2), decoded[i]);
+            }
+        }
+        return match;
     }
     return match;
 }
@@ -216,7 +223,7 @@ http::Response Router::refusal(const http::Request& request, int status, const E
 asio::awaitable<void> Router::handle(http::Request request, http::Responder& responder) {
     std::string id = request_id(request, services_);
     Exchange exchange(std::move(request), responder, std::move(id));
-    Account account(services_, exchange);
+    Account account(services_, meters_, exchange);
     add_cors(exchange, services_.cors_origins);
     Match match = find(exchange.request);
     if (exchange.request.method == "OPTIONS" && exchange.request.headers.find("Access-Control-Request-Method")) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "api/http/request_meters.hpp"
 #include "api/http/route.hpp"
 #include "api/http/services.hpp"
 
@@ -35,8 +36,16 @@ class Router {
     boost::asio::awaitable<void> run(const Match& match, Exchange& exchange);
     http::Response no_route(const Match& match, const http::Request& request) const;
 
+    /// A route with its pattern taken apart.
+    struct Entry {
+        const Route* route;
+        std::vector<std::string_view> segments;
+    };
+
     Services& services_;
     std::vector<Route> routes_;
+    std::vector<std::vector<Entry>> by_length_;  ///< at i those with i segments, in the order of routes_
+    RequestMeters meters_;
 };
 
 }  // namespace gantry::api

@@ -130,13 +130,30 @@ std::string percent_encode(std::string_view text) {
     return out;
 }
 
-Status split_target(Request& request) {
-    std::string_view target = request.target;
-    // A proxy sends the absolute form "http://host/path"; the host part is of no interest here.
-    if (const size_t scheme = target.find("://"); scheme != std::string_view::npos && target.front() != '/') {
-        const size_t slash = target.find('/', scheme + 3);
-        target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
+namespace {
+
+/// A proxy sends the absolute form "http://host/path"; the host part is of no interest here.
+std::string_view origin_form(std::string_view target) {
+    if (!target.empty() && target.front() == '/') {
+        return target;
     }
+    const size_t scheme = target.find("://");
+    if (scheme == std::string_view::npos) {
+        return target;
+    }
+    const size_t slash = target.find('/', scheme + 3);
+    return slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
+}
+
+}  // namespace
+
+std::string_view raw_path(std::string_view target) {
+    target = origin_form(target);
+    return target.substr(0, target.find_first_of("?#"));
+}
+
+Status split_target(Request& request) {
+    std::string_view target = origin_form(request.target);
     target = target.substr(0, target.find('#'));
     const size_t mark = target.find('?');
     auto path = percent_decode(target.substr(0, mark));

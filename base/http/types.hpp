@@ -60,6 +60,9 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
 /// Encodes everything but unreserved characters, for use as one path segment or query value.
 std::string percent_encode(std::string_view text);
 
+/// The path as a target has it: not decoded, without a proxy's "http://host", query and fragment.
+std::string_view raw_path(std::string_view target);
+
 /// Fills path and query from target; kInvalidArgument for a broken escape.
 Status split_target(Request& request);
 

@@ -194,6 +194,8 @@ class Fleet {
     virtual boost::asio::awaitable<void> stop_all() = 0;
 
     virtual std::vector<ModelStatus> list() const = 0;
+    /// Another number after each change of what list() tells, except for uses and logs; nullopt: ask list() itself.
+    virtual std::optional<uint64_t> revision() const { return std::nullopt; }
     /// kNotFound lists the uids that there are.
     virtual Result<ModelStatus> describe(std::string_view uid) const = 0;
 

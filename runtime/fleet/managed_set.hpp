@@ -36,6 +36,7 @@ class ManagedFleet final : public Fleet {
 
     // managed_view.cpp: what can be seen
     std::vector<ModelStatus> list() const override;
+    std::optional<uint64_t> revision() const override;
     Result<ModelStatus> describe(std::string_view uid) const override;
     Result<std::pair<std::string, std::string>> route(std::string_view name) const override;
     void watch(std::function<void(const ModelStatus&)> watcher) override { watcher_ = std::move(watcher); }
@@ -115,6 +116,7 @@ class ManagedFleet final : public Fleet {
     EventLog events_;
     std::map<std::string, GroupPtr, std::less<>> groups_;
     std::map<std::string, std::string> aliases_;
+    uint64_t observed_ = 0;                    ///< changes of processes so far
     std::map<std::string, std::string> told_;  ///< by member: what its last event said, so that none repeats it
     std::function<void(const ModelStatus&)> watcher_;
     boost::asio::steady_timer idle_timer_;

@@ -89,6 +89,22 @@ std::vector<ModelStatus> ManagedFleet::list() const {
     return out;
 }
 
+std::optional<uint64_t> ManagedFleet::revision() const {
+    // What processes say of themselves has been counted; which ones a model has is looked up.
+    uint64_t out = observed_;
+    const auto add = [&out](const void* what) {
+        out = (out ^ reinterpret_cast<uintptr_t>(what)) * 0x9e3779b97f4a7c15ULL;
+        out ^= out >> 29;
+    };
+    for (const auto& [uid, group] : groups_) {
+        add(group.get());
+        for (const MemberPtr& member : group->members) {
+            add(member.get());
+        }
+    }
+    return out;
+}
+
 Result<ModelStatus> ManagedFleet::describe(std::string_view uid) const {
     GANTRY_TRY(const GroupPtr group, find(uid));
     return status_of(*group);
@@ -152,6 +168,7 @@ void ManagedFleet::tell(std::string type, const Group& group, boost::json::objec
 }
 
 void ManagedFleet::observe(const ModelStatus& status) {
+    ++observed_;
     if (watcher_) {
         watcher_(status);
     }

@@ -70,6 +70,26 @@ api::ApiResult<std::chrono::milliseconds> drain_time(const Exchange& exchange) {
     return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
 }
 
+/// The list of models as text, for as long as it holds: clients ask for it often, and it changes seldom.
+struct ListText {
+    explicit ListText(const Services&) {}
+    std::optional<uint64_t> revision;
+    std::string body;
+};
+
+std::string list_text(Services& services) {
+    bj::array data;
+    for (const ModelStatus& model : services.fleet.list()) {
+        if (is_listed(model.state)) {
+            data.emplace_back(describe(model, services.address));
+            for (const auto& [name, path] : model.adapters) {
+                data.emplace_back(describe_adapter(model, name));
+            }
+        }
+    }
+    return bj::serialize(bj::object{{"object", "list"}, {"data", std::move(data)}});
+}
+
 }  // namespace
 
 Answer launch_model(Services& services, Exchange& exchange) {
@@ -106,16 +126,16 @@ Answer launch_model(Services& services, Exchange& exchange) {
 }
 
 Answer list_models(Services& services, Exchange&) {
-    bj::array data;
-    for (const ModelStatus& model : services.fleet.list()) {
-        if (is_listed(model.state)) {
-            data.emplace_back(describe(model, services.address));
-            for (const auto& [name, path] : model.adapters) {
-                data.emplace_back(describe_adapter(model, name));
-            }
-        }
+    auto& kept = services.kept<ListText>();
+    const std::optional<uint64_t> revision = services.fleet.revision();
+    if (!revision || revision != kept.revision) {
+        kept.body = list_text(services);
+        kept.revision = revision;
     }
-    co_return api::json_response(bj::object{{"object", "list"}, {"data", std::move(data)}});
+    http::Response response;
+    response.headers.set("Content-Type", "application/json");
+    response.body = kept.body;
+    co_return response;
 }
 
 Answer describe_model(Services& services, Exchange& exchange) {
