@@ -50,3 +50,10 @@ function(gantry_test name)
     endif()
     gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()
+
+# gantry_uses_sockets(targets...): they include Boost.Asio or base/http.
+function(gantry_uses_sockets)
+    foreach(target ${ARGN})
+        target_link_libraries(${target} PRIVATE gantry_sockets)
+    endforeach()
+endfunction()
