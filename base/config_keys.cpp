@@ -198,6 +198,13 @@ Table gantry_keys() {
          int64_t{1} << 24,
          {}},
         {"scheduler.prefix_cache", true, "Keep computed prompts, for others that begin alike.", 0, 0, {}},
+        {"scheduler.cache_host_mib",
+         int64_t{0},
+         "Host memory for prompts that the prefix cache has no room for any more, in MiB for each model, beside what a "
+         "launch reserves; 0: they are forgotten.",
+         0,
+         int64_t{1} << 24,
+         {}},
         {"anthropic.models",
          Strings{},
          "Which models answer to the names that Anthropic's clients send: \"name=uid\", \"beginning*=uid\", or \"uid\" "

@@ -130,7 +130,7 @@ fleet::FleetOptions fleet_options(const config::Config& config) {
     options.keep_alive = std::chrono::seconds(config.integer("fleet.keep_alive_s"));
     options.sandbox = config.boolean("fleet.sandbox");
     options.state_dir = (state_folder(config) / "prefixes").string();
-    for (const char* name : {"queue_limit", "priority_ageing_s", "swap_mib"}) {
+    for (const char* name : {"queue_limit", "priority_ageing_s", "swap_mib", "cache_host_mib"}) {
         options.scheduling[name] = std::to_string(config.integer(std::string("scheduler.") + name));
     }
     options.scheduling["share_weights"] = fmt::format("{}", fmt::join(config.list("scheduler.share_weights"), ","));

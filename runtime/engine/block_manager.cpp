@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <utility>
 
 namespace gantry::engine {
 
@@ -24,13 +25,15 @@ std::string_view miss_name(MissReason reason) {
     return "none";
 }
 
-BlockManager::BlockManager(uint32_t block_count, uint32_t block_size, bool prefix_cache, uint64_t hash_mask)
+BlockManager::BlockManager(uint32_t block_count, uint32_t block_size, bool prefix_cache, uint64_t hash_mask,
+                           uint32_t host_slots)
     : block_size_(block_size),
       prefix_cache_(prefix_cache),
       hash_mask_(hash_mask),
       blocks_(block_count),
       by_hash_(prefix_cache ? block_count : 0),
-      roots_{{kPlainRoot, {{}, 1, kNone}}} {
+      roots_{{kPlainRoot, {{}, 1, kNone}}},
+      host_(prefix_cache ? host_slots : 0) {
     assert(block_size > 0);
     if (prefix_cache) {
         evicted_.resize(block_count);
@@ -131,6 +134,31 @@ void BlockManager::match(PrefixRoot root, std::span<const int32_t> tokens, std::
     }
 }
 
+void BlockManager::match_host(PrefixRoot root, std::span<const int32_t> tokens, std::span<const uint64_t> hashes,
+                              std::span<const BlockId> known, std::vector<uint32_t>& slots) const {
+    slots.clear();
+    uint64_t node = known.empty() ? root : blocks_[known.back()].node;
+    for (size_t i = known.size(); i < hashes.size() && host_.size() > 0; ++i) {
+        const auto slot = host_.find(hashes[i], node, tokens.subspan(i * block_size_, block_size_));
+        if (!slot) {
+            break;
+        }
+        node = host_.node(*slot);
+        slots.push_back(*slot);
+    }
+}
+
+uint64_t BlockManager::take_from_host(uint32_t slot) {
+    const uint64_t node = host_.node(slot);
+    host_.take(slot);
+    return node;
+}
+
+std::vector<Spill> BlockManager::take_spills() {
+    host_.settle();
+    return std::exchange(spills_, {});
+}
+
 std::vector<BlockId> BlockManager::match(std::span<const int32_t> tokens, uint32_t max_blocks) const {
     std::vector<uint64_t> hashes;
     extend_hashes(kPlainRoot, tokens.first(std::min<size_t>(size_t{max_blocks} * block_size_, tokens.size())), hashes);
@@ -213,7 +241,7 @@ BlockId BlockManager::publish(std::optional<BlockId> parent, BlockId block, std:
 }
 
 BlockId BlockManager::publish(PrefixRoot root, std::optional<BlockId> parent, BlockId block,
-                              std::span<const int32_t> tokens, uint64_t hash) {
+                              std::span<const int32_t> tokens, uint64_t hash, uint64_t node) {
     assert(tokens.size() == block_size_);
     Block& self = blocks_[block];
     if (!prefix_cache_ || self.node != 0 || (parent && blocks_[*parent].node == 0)) {
@@ -226,7 +254,7 @@ BlockId BlockManager::publish(PrefixRoot root, std::optional<BlockId> parent, Bl
         return *known;
     }
     if (by_hash_.insert(hash, block)) {
-        self.node = ++last_node_;
+        self.node = node != 0 ? node : ++last_node_;
         self.parent_node = parent_node;
         self.parent = parent.value_or(kNone);
         self.hash = hash;
@@ -247,6 +275,12 @@ BlockId BlockManager::publish(PrefixRoot root, std::optional<BlockId> parent, Bl
 void BlockManager::forget(BlockId block) {
     evicted_[evicted_at_] = blocks_[block].hash;
     evicted_at_ = (evicted_at_ + 1) % evicted_.size();
+    const Block& evicted = blocks_[block];
+    const auto text = tokens_of(block);
+    if (const auto slot = host_.put(
+            {evicted.hash, evicted.node, evicted.parent_node, std::vector<int32_t>(text.begin(), text.end())})) {
+        spills_.push_back({block, *slot});
+    }
     std::vector<BlockId> below;
     withdraw(block, below);
     while (!below.empty()) {
@@ -283,58 +317,11 @@ void BlockManager::withdraw(BlockId block, std::vector<BlockId>& children) {
     for (BlockId child = self.first_child; child != kNone; child = blocks_[child].next_sibling) {
         children.push_back(child);
     }
-    pinned_ -= self.pins > 0 ? 1 : 0;
+    if (self.pins > 0) {
+        forget_pins(block);
+    }
     blocks_[block] = Block{};
     blocks_[block].references = self.references;
-}
-
-uint32_t BlockManager::pin(std::span<const BlockId> table) {
-    Pin pin;
-    uint32_t fresh = 0;
-    for (const BlockId id : table) {
-        Block& block = blocks_[id];
-        if (block.node == 0 || pin.blocks.size() == pin_limit()) {
-            break;
-        }
-        pin.blocks.emplace_back(id, block.node);
-        fresh += block.pins == 0 ? 1 : 0;
-    }
-    while (!pins_.empty() && pinned_ + fresh > pin_limit()) {
-        unpin_oldest();
-        fresh = static_cast<uint32_t>(
-            std::ranges::count_if(pin.blocks, [&](const auto& b) { return blocks_[b.first].pins == 0; }));
-    }
-    const bool known = std::ranges::any_of(pins_, [&](const Pin& other) { return other.blocks == pin.blocks; });
-    if (!known && !pin.blocks.empty()) {
-        for (const auto& [id, node] : pin.blocks) {
-            pinned_ += blocks_[id].pins++ == 0 ? 1 : 0;
-        }
-        pins_.push_back(std::move(pin));
-        return static_cast<uint32_t>(pins_.back().blocks.size());
-    }
-    return static_cast<uint32_t>(pin.blocks.size());
-}
-
-void BlockManager::unpin_oldest() {
-    const Pin pin = std::move(pins_.front());
-    pins_.pop_front();
-    for (size_t i = pin.blocks.size(); i-- > 0;) {  // children first: they stay older than their parents
-        const auto& [id, node] = pin.blocks[i];
-        Block& block = blocks_[id];
-        if (block.node != node || block.pins > 1) {
-            block.pins -= block.node == node ? 1 : 0;
-            continue;
-        }
-        const bool cached = block.references == 0;
-        if (cached) {
-            unlink(id);
-        }
-        block.pins = 0;
-        --pinned_;
-        if (cached) {
-            push_newest(id);
-        }
-    }
 }
 
 void BlockManager::push_newest(BlockId block) {
@@ -359,70 +346,6 @@ void BlockManager::unlink(BlockId block) {
 BlockManager::Counts BlockManager::counts() const {
     const auto free = static_cast<uint32_t>(free_.size());
     return {free, cached_count_, block_count() - free - cached_count_};
-}
-
-std::string BlockManager::audit(bool windows) const {
-    enum class State { kUnseen, kFree, kCached };
-    std::vector<State> state(blocks_.size(), State::kUnseen);
-    for (BlockId id : free_) {
-        if (state[id] != State::kUnseen || blocks_[id].references != 0 || blocks_[id].node != 0) {
-            return "block " + std::to_string(id) + " is wrongly on the free list";
-        }
-        state[id] = State::kFree;
-    }
-    uint32_t cached = 0;
-    for (const bool pinned : {false, true}) {
-        for (BlockId id = (pinned ? pinned_lru_ : lru_).oldest; id != kNone; id = blocks_[id].newer, ++cached) {
-            const Block& block = blocks_[id];
-            if (state[id] != State::kUnseen || block.references != 0 || block.node == 0 || (block.pins > 0) != pinned) {
-                return "block " + std::to_string(id) + " is wrongly among the cached";
-            }
-            state[id] = State::kCached;
-        }
-    }
-    if (cached != cached_count_) {
-        return "the cached blocks are miscounted";
-    }
-    std::unordered_map<uint64_t, std::pair<uint32_t, uint32_t>> node_counts;  ///< references and pins
-    for (const auto& [root, salt] : roots_) {
-        node_counts[root] = {UINT32_MAX, UINT32_MAX};
-    }
-    uint32_t published = 0, pinned = 0;
-    for (BlockId id = 0; id < blocks_.size(); ++id) {
-        if ((state[id] == State::kUnseen) != (blocks_[id].references > 0)) {
-            return "block " + std::to_string(id) + " is neither free, cached nor used";
-        }
-        if (blocks_[id].node != 0) {
-            ++published;
-            node_counts[blocks_[id].node] = {blocks_[id].references, blocks_[id].pins};
-            pinned += blocks_[id].pins > 0 ? 1 : 0;
-            if (by_hash_.find(blocks_[id].hash) != id) {
-                return "block " + std::to_string(id) + " is published but cannot be found";
-            }
-        }
-    }
-    if (published != by_hash_.size()) {
-        return "the index names blocks that are not published";
-    }
-    if (pinned != pinned_ || pinned_ > pin_limit()) {
-        return "the pinned blocks are miscounted";
-    }
-    for (BlockId id = 0; id < blocks_.size(); ++id) {
-        if (blocks_[id].node == 0) {
-            continue;
-        }
-        const auto parent = node_counts.find(blocks_[id].parent_node);
-        if (parent == node_counts.end()) {
-            return "block " + std::to_string(id) + " has lost its parent";
-        }
-        if (!windows && blocks_[id].references > 0 && parent->second.first == 0) {
-            return "block " + std::to_string(id) + " is used without its parent";
-        }
-        if (blocks_[id].pins > parent->second.second) {
-            return "block " + std::to_string(id) + " is pinned more than its parent";
-        }
-    }
-    return {};
 }
 
 }  // namespace gantry::engine

@@ -13,6 +13,9 @@
 /// block before it, and taken only if its tokens and its parent node are the very ones looked for, so that a collision
 /// of hashes costs a cache hit and nothing else. Node numbers are never used twice.
 ///
+/// An evicted block may go on in host memory (host_tier.hpp), with its node number: it is free here, and what follows
+/// it there is found through it.
+///
 /// Tables are released last block first, so that among cached blocks a child is always older than its parent: eviction
 /// takes the ends of texts before their beginnings and never leaves an unreachable child.
 ///
@@ -35,6 +38,7 @@
 #include <vector>
 
 #include "runtime/engine/hash_index.hpp"
+#include "runtime/engine/host_tier.hpp"
 
 namespace gantry::engine {
 
@@ -48,6 +52,12 @@ inline constexpr PrefixRoot kPlainRoot = 0;  ///< of texts without a salt
 struct PartialMatch {
     BlockId block = 0;
     uint32_t tokens = 0;  ///< at its beginning, that are the same
+};
+
+/// An evicted block that is to be saved before anything is written to it.
+struct Spill {
+    BlockId block = 0;
+    uint32_t slot = 0;  ///< of the host tier
 };
 
 /// Why the blocks of a text end where they end.
@@ -69,7 +79,9 @@ class BlockManager {
     };
 
     /// `hash_mask` is for tests, which narrow it to force collisions.
-    BlockManager(uint32_t block_count, uint32_t block_size, bool prefix_cache, uint64_t hash_mask = ~uint64_t{0});
+    /// `host_slots`: evicted blocks that host memory may hold.
+    BlockManager(uint32_t block_count, uint32_t block_size, bool prefix_cache, uint64_t hash_mask = ~uint64_t{0},
+                 uint32_t host_slots = 0);
 
     uint32_t block_count() const { return static_cast<uint32_t>(blocks_.size()); }
     uint32_t block_size() const { return block_size_; }
@@ -92,6 +104,18 @@ class BlockManager {
     /// of a non-const member.
     void match(PrefixRoot root, std::span<const int32_t> tokens, std::span<const uint64_t> hashes,
                std::vector<BlockId>& found) const;
+    /// How the chain goes on in host memory behind `known`, which match() has found: the slots of the blocks that
+    /// follow.
+    void match_host(PrefixRoot root, std::span<const int32_t> tokens, std::span<const uint64_t> hashes,
+                    std::span<const BlockId> known, std::vector<uint32_t>& slots) const;
+    /// Takes a slot's block out of host memory. Returns its node, to be published with.
+    uint64_t take_from_host(uint32_t slot);
+    /// The evictions since the last call, to be saved now: from here on they are found. Slots that were taken before
+    /// are given out again.
+    std::vector<Spill> take_spills();
+    /// A slot's contents could not be saved.
+    void drop_from_host(uint32_t slot) { host_.drop(slot); }
+    size_t in_host() const { return host_.size(); }
     /// The same in one go, for a text without a salt.
     std::vector<BlockId> match(std::span<const int32_t> tokens, uint32_t max_blocks) const;
     /// Among the newest children of `parent` (none: of the root) the one that shares the most tokens with `rest`, the
@@ -114,9 +138,9 @@ class BlockManager {
     /// Where an equal block is known already, the caller's reference moves to that one. Returns the block to use from
     /// now on. Does nothing when the cache is off, the parent is not published or another text has the same hash.
     BlockId publish(std::optional<BlockId> parent, BlockId block, std::span<const int32_t> tokens);
-    /// The same with the block's hash known, and for any salt.
+    /// The same with the block's hash known, and for any salt. `node`: of a block that comes back from host memory.
     BlockId publish(PrefixRoot root, std::optional<BlockId> parent, BlockId block, std::span<const int32_t> tokens,
-                    uint64_t hash);
+                    uint64_t hash, uint64_t node = 0);
 
     /// Pins the published blocks at the beginning of a table, at most pin_limit() of them; older pins give way. Returns
     /// how many are pinned.
@@ -151,9 +175,7 @@ class BlockManager {
         uint32_t uses = 0;  ///< by acquire_root() and by first blocks
         BlockId first_child = kNone;
     };
-    struct Pin {
-        std::vector<std::pair<BlockId, uint64_t>> blocks;  ///< with their nodes: they may have been evicted
-    };
+    using Pin = std::vector<BlockId>;  ///< the beginning of a text; what is evicted leaves it
 
     uint64_t chain(uint64_t parent_hash, std::span<const int32_t> tokens) const;
     static uint64_t root_hash(PrefixRoot root) { return root * 0x9e3779b97f4a7c15u; }
@@ -161,6 +183,8 @@ class BlockManager {
     BlockId& first_child(PrefixRoot root, std::optional<BlockId> parent);
     void drop_root_use(PrefixRoot root);
     void unpin_oldest();
+    /// Takes an evicted block out of all pins.
+    void forget_pins(BlockId block);
     /// The published block for these tokens below `parent_node`.
     std::optional<BlockId> find(uint64_t hash, uint64_t parent_node, std::span<const int32_t> tokens) const;
     std::span<const int32_t> tokens_of(BlockId block) const;
@@ -186,6 +210,8 @@ class BlockManager {
     uint32_t pinned_ = 0;            ///< blocks with a pin
     std::vector<uint64_t> evicted_;  ///< a ring of hashes, to tell the evicted from the new
     size_t evicted_at_ = 0;
+    HostTier host_;
+    std::vector<Spill> spills_;
 };
 
 }  // namespace gantry::engine

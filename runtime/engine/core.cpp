@@ -12,18 +12,20 @@
 namespace gantry::engine {
 namespace {
 
-/// How often those that wait may hear of it.
-constexpr std::chrono::milliseconds kReportInterval{200};
+/// How many blocks so much host memory holds; none where the model cannot move them.
+uint32_t block_slots(const ModelLimits& model, uint64_t bytes) {
+    const uint64_t slots = model.block_bytes > 0 ? bytes / model.block_bytes : 0;
+    return static_cast<uint32_t>(std::min<uint64_t>(slots, UINT32_MAX));
+}
 
 SchedulerLimits scheduler_limits(const ModelLimits& model, const EngineOptions& options) {
     const uint32_t tokens =
         options.step_tokens > 0 ? std::min(options.step_tokens, model.max_step_tokens) : model.max_step_tokens;
-    const uint64_t swap_blocks = model.block_bytes > 0 ? options.swap_bytes / model.block_bytes : 0;
     return {tokens,
             std::min(model.max_sequences, model.max_logit_rows),
             options.priority_ageing,
             options.share_weights,
-            static_cast<uint32_t>(std::min<uint64_t>(swap_blocks, UINT32_MAX)),
+            block_slots(model, options.swap_bytes),
             model.max_logit_rows,
             options.window};
 }
@@ -65,7 +67,8 @@ EngineCore::EngineCore(std::unique_ptr<CausalModel> model, std::shared_ptr<const
       on_end_(std::move(on_end)),
       limits_(model_->limits()),
       broken_(unusable(limits_)),
-      blocks_(block_count_of(limits_), std::max(limits_.block_size, 1u), options_.prefix_cache),
+      blocks_(block_count_of(limits_), std::max(limits_.block_size, 1u), options_.prefix_cache, ~uint64_t{0},
+              block_slots(limits_, options_.cache_host_bytes)),
       scheduler_(scheduler_limits(limits_, options_), blocks_),
       batch_(limits_.block_size, limits_.vocab_size),
       drafters_(options_.drafter),
@@ -235,52 +238,6 @@ void EngineCore::cancel(const std::string& id) {
         }
     }
     deliver(r);
-}
-
-void EngineCore::queue(Request& r) {
-    const GenerateRequest& params = r.spec.params;
-    if (params.report_queue) {
-        reporting_.insert(r.arrival);
-    }
-    if (!params.deadline_ms) {
-        return;
-    }
-    r.deadline = r.submitted + std::chrono::milliseconds(*params.deadline_ms);
-    deadlines_.add(r.arrival, *r.deadline);
-    const SequenceId id = sequence_id(r, 0);
-    const bool place = scheduler_.running() + scheduler_.waiting() <= scheduler_.limits().max_running;
-    const size_t ahead = place ? 0 : scheduler_.ahead(id, r.submitted) + 1;
-    if (auto error = hopeless(*r.deadline - r.submitted, load_, ahead, scheduler_.uncached(id))) {
-        ++stats_.refused;
-        fail(r, *error);
-        deliver(r);
-    }
-}
-
-void EngineCore::end_expired(Clock::time_point now) {
-    for (const uint64_t arrival : deadlines_.expired(now)) {
-        Request& r = *requests_.at(arrival);
-        r.deadline.reset();
-        ++stats_.expired;
-        fail(r, deadline_passed(*r.spec.params.deadline_ms, r.completion_tokens));
-    }
-    deliver_all();
-}
-
-void EngineCore::report_queue(Clock::time_point now) {
-    if (reporting_.empty() || now < next_report_) {
-        return;
-    }
-    next_report_ = now + kReportInterval;
-    for (const uint64_t arrival : reporting_) {
-        Request& r = *requests_.at(arrival);
-        const size_t ahead = scheduler_.ahead(sequence_id(r, 0), now);
-        if (ahead + 1 != r.reported_position) {
-            r.reported_position = ahead + 1;
-            r.outbox.emplace_back(Queued{ahead + 1, load_.first_token_seconds(ahead + 1, r.spec.prompt.size())});
-            touched_.push_back(arrival);
-        }
-    }
 }
 
 void EngineCore::remove_sequence(SequenceId id) {

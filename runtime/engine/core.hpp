@@ -96,6 +96,8 @@ class EngineCore {
     void end_expired(Clock::time_point now);
     void report_queue(Clock::time_point now);
     void note_load(const StepPlan& plan, double seconds);
+    /// Blocks that the prefix cache has evicted, into host memory.
+    void save_evicted();
     /// What the plan moves between the model and host memory, and within the model.
     Status move_blocks(const StepPlan& plan);
     Status run_model(const StepPlan& plan);

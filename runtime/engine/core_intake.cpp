@@ -1,12 +1,20 @@
-// What a core does beside its steps: prompts that are cut before they are taken, adapters that come and go.
+// What a core does beside its steps: prompts that are cut before they are taken, requests that wait, adapters that come
+// and go, texts that are saved and restored.
 
 #include <algorithm>
 #include <utility>
 
 #include "runtime/engine/core.hpp"
+#include "runtime/engine/core_request.hpp"
 #include "runtime/engine/prefix_transfer.hpp"
 
 namespace gantry::engine {
+namespace {
+
+/// How often those that wait may hear of it.
+constexpr std::chrono::milliseconds kReportInterval{200};
+
+}  // namespace
 
 void EngineCore::truncate(EngineRequest& request) const {
     if (!request.params.truncate_prompt_tokens) {
@@ -23,6 +31,52 @@ void EngineCore::truncate(EngineRequest& request) const {
                          request.prompt.begin() + static_cast<std::ptrdiff_t>(request.truncated));
     if (request.params.echo) {
         request.echo_text = tokenizer_->decode(request.prompt);
+    }
+}
+
+void EngineCore::queue(Request& r) {
+    const GenerateRequest& params = r.spec.params;
+    if (params.report_queue) {
+        reporting_.insert(r.arrival);
+    }
+    if (!params.deadline_ms) {
+        return;
+    }
+    r.deadline = r.submitted + std::chrono::milliseconds(*params.deadline_ms);
+    deadlines_.add(r.arrival, *r.deadline);
+    const SequenceId id = sequence_id(r, 0);
+    const bool place = scheduler_.running() + scheduler_.waiting() <= scheduler_.limits().max_running;
+    const size_t ahead = place ? 0 : scheduler_.ahead(id, r.submitted) + 1;
+    if (auto error = hopeless(*r.deadline - r.submitted, load_, ahead, scheduler_.uncached(id))) {
+        ++stats_.refused;
+        fail(r, *error);
+        deliver(r);
+    }
+}
+
+void EngineCore::end_expired(Clock::time_point now) {
+    for (const uint64_t arrival : deadlines_.expired(now)) {
+        Request& r = *requests_.at(arrival);
+        r.deadline.reset();
+        ++stats_.expired;
+        fail(r, deadline_passed(*r.spec.params.deadline_ms, r.completion_tokens));
+    }
+    deliver_all();
+}
+
+void EngineCore::report_queue(Clock::time_point now) {
+    if (reporting_.empty() || now < next_report_) {
+        return;
+    }
+    next_report_ = now + kReportInterval;
+    for (const uint64_t arrival : reporting_) {
+        Request& r = *requests_.at(arrival);
+        const size_t ahead = scheduler_.ahead(sequence_id(r, 0), now);
+        if (ahead + 1 != r.reported_position) {
+            r.reported_position = ahead + 1;
+            r.outbox.emplace_back(Queued{ahead + 1, load_.first_token_seconds(ahead + 1, r.spec.prompt.size())});
+            touched_.push_back(arrival);
+        }
     }
 }
 
@@ -65,7 +119,11 @@ Result<uint32_t> EngineCore::import_prefix(const PrefixArchive& archive, const s
     if (broken_) {
         return *broken_;
     }
-    return engine::import_prefix(blocks_, *model_, archive, block_salt(salt, 0));
+    auto tokens = engine::import_prefix(blocks_, *model_, archive, block_salt(salt, 0));
+    for (const Spill& spill : blocks_.take_spills()) {  // they are overwritten already
+        blocks_.drop_from_host(spill.slot);
+    }
+    return tokens;
 }
 
 }  // namespace gantry::engine

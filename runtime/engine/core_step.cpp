@@ -93,7 +93,18 @@ void EngineCore::note_admissions(const StepPlan& plan, Clock::time_point now) {
     }
 }
 
+void EngineCore::save_evicted() {
+    for (const Spill& spill : blocks_.take_spills()) {
+        if (swap_.save_slot(spill.slot, spill.block)) {
+            ++stats_.cache_spills;
+        } else {
+            blocks_.drop_from_host(spill.slot);
+        }
+    }
+}
+
 Status EngineCore::move_blocks(const StepPlan& plan) {
+    save_evicted();
     const auto begin = Clock::now();
     const uint64_t before = moved_blocks_;
     for (const BlockMove& move : plan.swap_outs) {
@@ -118,6 +129,11 @@ Status EngineCore::move_blocks(const StepPlan& plan) {
         GANTRY_CHECK_OK(swap_.restore(move.id, move.first, move.blocks));
         ++stats_.swaps_in;
         moved_blocks_ += move.blocks.size();
+    }
+    for (const BlockFetch& fetch : plan.fetches) {
+        GANTRY_CHECK_OK(swap_.restore_slot(fetch.slot, fetch.block));
+        ++stats_.cache_fetches;
+        ++moved_blocks_;
     }
     if (moved_blocks_ > before) {
         move_seconds_ += seconds(Clock::now() - begin);

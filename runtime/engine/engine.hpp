@@ -43,6 +43,7 @@ struct EngineOptions {
     std::chrono::milliseconds priority_ageing{10'000};  ///< of waiting that make up for one priority; 0: never
     FairShare::Weights share_weights;                   ///< of share keys; others have 1
     uint64_t swap_bytes = 0;  ///< host memory for the blocks of preempted sequences, where the plugin can move blocks
+    uint64_t cache_host_bytes = 0;  ///< host memory for blocks that the prefix cache evicts, in the same case
     /// Tokens that a token sees in every layer, itself included; blocks before them are given back. 0: all.
     uint32_t window = 0;
     DraftSource speculative = DraftSource::kOff;
@@ -61,9 +62,10 @@ struct EngineStats {
     uint64_t waiting = 0, running = 0;
     uint64_t blocks_total = 0, blocks_free = 0, blocks_cached = 0;
     uint64_t requests = 0, finished = 0, cancelled = 0, failed = 0, preemptions = 0, steps = 0;
-    uint64_t swaps_out = 0, swaps_in = 0;  ///< preemptions that moved the blocks to host memory, and back
-    uint64_t refused = 0;                  ///< their deadline could not be met; they count as failed, too
-    uint64_t expired = 0;                  ///< their deadline has passed; they count as failed, too
+    uint64_t swaps_out = 0, swaps_in = 0;          ///< preemptions that moved the blocks to host memory, and back
+    uint64_t cache_spills = 0, cache_fetches = 0;  ///< blocks of the prefix cache moved to host memory, and back
+    uint64_t refused = 0;                          ///< their deadline could not be met; they count as failed, too
+    uint64_t expired = 0;                          ///< their deadline has passed; they count as failed, too
     /// Between two admissions while others wait; 0 before it has been measured.
     double seconds_per_admission = 0;
     uint64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;

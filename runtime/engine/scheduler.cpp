@@ -91,7 +91,8 @@ void Scheduler::remove(SequenceId id) {
 size_t Scheduler::uncached(SequenceId id) {
     ScheduledSequence& s = *sequences_.at(id);
     const auto partial = look_up(s);
-    return s.tokens.size() - known_.size() * blocks_.block_size() - (partial ? partial->tokens : 0);
+    return s.tokens.size() - (known_.size() + known_in_host_.size()) * blocks_.block_size() -
+           (partial ? partial->tokens : 0);
 }
 
 void Scheduler::forget_swap(SequenceId id) {
@@ -205,6 +206,7 @@ bool Scheduler::make_room(ScheduledSequence& s, uint32_t count, StepPlan& plan) 
 
 std::optional<PartialMatch> Scheduler::look_up(ScheduledSequence& s) {
     known_.clear();
+    known_in_host_.clear();
     if (!blocks_.prefix_cache() || s.isolated) {
         return std::nullopt;
     }
@@ -214,6 +216,10 @@ std::optional<PartialMatch> Scheduler::look_up(ScheduledSequence& s) {
     blocks_.extend_hashes(s.root, s.tokens, s.hashes);
     const size_t whole = std::min(s.hashes.size(), reusable.size() / blocks_.block_size());
     blocks_.match(s.root, s.tokens, std::span(s.hashes).first(whole), known_);
+    blocks_.match_host(s.root, s.tokens, std::span(s.hashes).first(whole), known_, known_in_host_);
+    if (!known_in_host_.empty()) {
+        return std::nullopt;
+    }
     const auto parent = known_.empty() ? std::nullopt : std::optional(known_.back());
     return blocks_.match_partial(s.root, parent, reusable.subspan(known_.size() * blocks_.block_size()));
 }
@@ -235,9 +241,11 @@ bool Scheduler::admit(ScheduledSequence& s, StepPlan& plan) {
     }
     auto partial = look_up(s);
     const auto known_tokens = static_cast<uint32_t>(known_.size()) * blocks_.block_size();
-    const bool restore = s.swapped > known_tokens;
+    const auto host_tokens = static_cast<uint32_t>(known_in_host_.size()) * blocks_.block_size();
+    const bool restore = s.swapped > known_tokens + host_tokens;
     if (restore) {
         partial.reset();
+        known_in_host_.clear();
     }
     const auto idle = std::ranges::count_if(known_, [&](BlockId b) { return blocks_.references(b) == 0; });
     const size_t fresh = blocks_.blocks_for(s.tokens.size()) - known_.size();
@@ -254,8 +262,16 @@ bool Scheduler::admit(ScheduledSequence& s, StepPlan& plan) {
     if (partial) {
         blocks_.reference({&partial->block, 1});
     }
+    s.first_fetched = s.published;
+    for (const uint32_t slot : known_in_host_) {  // before evictions can take its place
+        s.fetched_nodes.push_back(blocks_.take_from_host(slot));
+    }
     for (size_t i = 0; i < fresh; ++i) {
         s.table.push_back(*blocks_.allocate());
+    }
+    for (size_t i = 0; i < known_in_host_.size(); ++i) {
+        plan.fetches.push_back({known_in_host_[i], s.table[s.published + i]});
+        s.computed += blocks_.block_size();
     }
     if (partial) {
         plan.copies.push_back({partial->block, s.table[s.published]});
@@ -294,6 +310,7 @@ void Scheduler::preempt(ScheduledSequence& s, StepPlan& plan) {
     blocks_.release(s.held());
     s.table.clear();
     s.computed = s.published = s.dropped = 0;
+    s.fetched_nodes.clear();
     s.running = false;
     running_.erase(s.rank);
     queue_.push(entry(s));
@@ -325,7 +342,9 @@ void Scheduler::publish(ScheduledSequence& s) {
         const uint32_t i = s.published;
         const auto parent = i > 0 ? std::optional(s.table[i - 1]) : std::nullopt;
         const auto text = std::span(s.tokens).subspan(size_t{i} * block_size, block_size);
-        s.table[i] = blocks_.publish(s.root, parent, s.table[i], text, s.hashes[i]);
+        const uint32_t fetched = i - s.first_fetched;
+        const uint64_t node = i >= s.first_fetched && fetched < s.fetched_nodes.size() ? s.fetched_nodes[fetched] : 0;
+        s.table[i] = blocks_.publish(s.root, parent, s.table[i], text, s.hashes[i], node);
     }
     if (s.pin_tokens > 0 && s.computed >= s.pin_tokens / block_size * block_size) {
         blocks_.pin(std::span(s.table).first(s.pin_tokens / block_size));
@@ -347,38 +366,6 @@ void Scheduler::drop_unseen(ScheduledSequence& s) {
     blocks_.release(std::span(s.table).subspan(s.dropped, end - s.dropped));
     s.dropped = end;
     std::fill_n(s.table.begin(), end, s.table[end]);
-}
-
-uint32_t Scheduler::lend_slots(const StepItem& item, uint32_t count) {
-    ScheduledSequence& s = *sequences_.at(item.id);
-    const size_t used = size_t{item.context} + item.count;
-    while (s.table.size() < blocks_.blocks_for(used + count) && blocks_.available() > 0) {
-        s.table.push_back(*blocks_.allocate());
-    }
-    return static_cast<uint32_t>(std::min<size_t>(count, s.table.size() * blocks_.block_size() - used));
-}
-
-void Scheduler::accept(SequenceId id) {
-    ScheduledSequence& s = *sequences_.at(id);
-    fill(s, s.computed + 1);
-}
-
-void Scheduler::take_back(SequenceId id) {
-    const auto it = sequences_.find(id);
-    if (it == sequences_.end()) {
-        return;
-    }
-    ScheduledSequence& s = *it->second;
-    const size_t kept = blocks_.blocks_for(s.computed);
-    if (kept < s.table.size()) {
-        blocks_.release(std::span(s.table).subspan(kept));
-        s.table.resize(kept);
-    }
-}
-
-uint32_t Scheduler::slot(const ScheduledSequence& s, uint32_t position) const {
-    const uint32_t block_size = blocks_.block_size();
-    return s.table[position / block_size] * block_size + position % block_size;
 }
 
 }  // namespace gantry::engine

@@ -75,11 +75,19 @@ struct BlockMove {
     std::vector<BlockId> blocks;
 };
 
-/// To be done in this order: swap_outs, copies, swap_ins, then the items.
+/// A block that comes back from the host tier.
+struct BlockFetch {
+    uint32_t slot = 0;
+    BlockId block = 0;
+};
+
+/// To be done in this order: what BlockManager::take_spills() says, swap_outs, copies, swap_ins, fetches, then the
+/// items.
 struct StepPlan {
     std::vector<BlockMove> swap_outs;
     std::vector<BlockCopy> copies;    ///< in order
     std::vector<BlockMove> swap_ins;  ///< without blocks: what was moved out is not needed any more
+    std::vector<BlockFetch> fetches;
     std::vector<StepItem> items;
     std::vector<SequenceId> admitted;   ///< began to run in this step; they are among the items
     std::vector<SequenceId> preempted;  ///< lost their blocks; they run again later by themselves
@@ -110,8 +118,10 @@ struct ScheduledSequence {
     uint32_t published = 0;        ///< blocks of the table, from its beginning, that have been offered to the cache
     PrefixRoot root = kPlainRoot;  ///< held
     std::vector<uint64_t> hashes;  ///< of the whole blocks of the tokens
-    uint32_t charged = 0;          ///< of the tokens, those that the key has been charged for or got from the cache
-    bool isolated = false;         ///< see isolate()
+    std::vector<uint64_t> fetched_nodes;  ///< of blocks that host memory gave at the admission, behind `first_fetched`
+    uint32_t first_fetched = 0;
+    uint32_t charged = 0;   ///< of the tokens, those that the key has been charged for or got from the cache
+    bool isolated = false;  ///< see isolate()
     uint32_t rows_wanted = 0, rows_done = 0;  ///< tokens [rows_done, rows_wanted) still have to give their logits
     uint32_t adapter = 0;                     ///< see CacheUse
     std::vector<int32_t> tokens;
@@ -187,7 +197,7 @@ class Scheduler {
     /// Gives `s` the blocks for `count` more tokens, preempting from the end of the order. False: `s` was the end.
     bool make_room(ScheduledSequence& s, uint32_t count, StepPlan& plan);
     bool admit(ScheduledSequence& s, StepPlan& plan);
-    /// Looks its tokens up in the cache: known_ and, by reference to the text after them, a partial match.
+    /// Looks its tokens up in the cache: known_, known_in_host_ and, where the latter is empty, a partial match.
     std::optional<PartialMatch> look_up(ScheduledSequence& s);
     bool worth_swapping(const ScheduledSequence& s) const;
     MissReason miss_reason(const ScheduledSequence& s, bool shared) const;
@@ -211,8 +221,9 @@ class Scheduler {
     std::unordered_map<SequenceId, std::unique_ptr<ScheduledSequence>> sequences_;
     std::map<Rank, ScheduledSequence*> running_;
     double token_cost_ = 0, block_cost_ = 0;
-    uint32_t swapped_blocks_ = 0;  ///< in host memory
-    std::vector<BlockId> known_;   ///< of the sequence that is being admitted; kept for its memory
+    uint32_t swapped_blocks_ = 0;          ///< in host memory
+    std::vector<BlockId> known_;           ///< of the sequence that is being admitted; kept for its memory
+    std::vector<uint32_t> known_in_host_;  ///< slots of the blocks that follow
 };
 
 }  // namespace gantry::engine

@@ -30,4 +30,21 @@ Status SwapStore::restore(uint64_t sequence, size_t first, std::span<const uint3
     return model_.write_blocks(blocks, node.mapped().data() + first * each);
 }
 
+Status SwapStore::save_slot(uint32_t slot, uint32_t block) {
+    try {
+        slots_[slot].resize(model_.limits().block_bytes);
+    } catch (const std::bad_alloc&) {
+        return Error{Code::kOutOfMemory, "no host memory for a KV block"};
+    }
+    return model_.read_blocks({&block, 1}, slots_[slot].data());
+}
+
+Status SwapStore::restore_slot(uint32_t slot, uint32_t block) {
+    const auto image = slots_.find(slot);
+    if (image == slots_.end() || image->second.size() != model_.limits().block_bytes) {
+        return Error{Code::kFailedPrecondition, "an evicted block is not there"};
+    }
+    return model_.write_blocks({&block, 1}, image->second.data());
+}
+
 }  // namespace gantry::engine

@@ -1,6 +1,7 @@
 #pragma once
 
-/// KV blocks of preempted sequences in host memory, until they run again.
+/// KV blocks in host memory: those of preempted sequences, until they run again, and those that the prefix cache has
+/// evicted.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,11 +25,17 @@ class SwapStore {
     Status restore(uint64_t sequence, size_t first, std::span<const uint32_t> blocks);
     void drop(uint64_t sequence) { images_.erase(sequence); }
 
+    /// Copies one block out of the model, into a slot of the host tier.
+    Status save_slot(uint32_t slot, uint32_t block);
+    /// Copies it back.
+    Status restore_slot(uint32_t slot, uint32_t block);
+
     size_t sequences() const { return images_.size(); }
 
   private:
     CausalModel& model_;
     std::unordered_map<uint64_t, std::vector<std::byte>> images_;
+    std::unordered_map<uint32_t, std::vector<std::byte>> slots_;  ///< by slot; their memory is used again
 };
 
 }  // namespace gantry::engine

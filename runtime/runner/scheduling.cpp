@@ -55,6 +55,9 @@ Status apply_one(const std::string& name, const std::string& text, EngineOptions
     } else if (name == "swap_mib") {
         GANTRY_TRY(const uint64_t mib, number(name, text, 0, uint64_t{1} << 24));
         out.swap_bytes = mib << 20;
+    } else if (name == "cache_host_mib") {
+        GANTRY_TRY(const uint64_t mib, number(name, text, 0, uint64_t{1} << 24));
+        out.cache_host_bytes = mib << 20;
     } else if (name == "share_weights") {
         return read_weights(name, text, out.share_weights);
     } else if (name == "prefix_cache") {
@@ -63,8 +66,9 @@ Status apply_one(const std::string& name, const std::string& text, EngineOptions
         }
         out.prefix_cache = text == "true";
     } else {
-        return Error{Code::kInvalidArgument, fmt::format("there is no option scheduler.{}", name),
-                     "known are queue_limit, priority_ageing_s, share_weights, swap_mib and prefix_cache"};
+        return Error{
+            Code::kInvalidArgument, fmt::format("there is no option scheduler.{}", name),
+            "known are queue_limit, priority_ageing_s, share_weights, swap_mib, prefix_cache and cache_host_mib"};
     }
     return ok();
 }

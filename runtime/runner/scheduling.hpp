@@ -11,7 +11,8 @@
 
 namespace gantry::runner {
 
-/// Sets what `options` names ("queue_limit", "priority_ageing_s", "share_weights", "swap_mib", "prefix_cache").
+/// Sets what `options` names ("queue_limit", "priority_ageing_s", "share_weights", "swap_mib", "prefix_cache",
+/// "cache_host_mib").
 /// kInvalidArgument names the option at fault; `out` is then half set.
 Status apply_scheduling(const std::map<std::string, std::string>& options, engine::EngineOptions& out);
 

@@ -293,6 +293,58 @@ TEST(BlockManager, UnpinsTheOldestTextPastTheLimit) {
     EXPECT_EQ(blocks.audit(), "");
 }
 
+TEST(BlockManager, EvictedBlocksAreFoundInHostMemory) {
+    BlockManager blocks(3, 4, true, ~uint64_t{0}, 2);
+    const auto text = iota(0, 12);
+    std::vector<uint64_t> hashes;
+    blocks.extend_hashes(kPlainRoot, text, hashes);
+    const auto table = fill(blocks, text);
+    blocks.release(table);
+    for (int i = 0; i < 2; ++i) {
+        ASSERT_TRUE(blocks.allocate());  // the text's end gives way first
+    }
+    const auto spills = blocks.take_spills();
+    ASSERT_EQ(spills.size(), 2u);
+    EXPECT_EQ(spills[0].block, table[2]);
+    EXPECT_EQ(spills[1].block, table[1]);
+    std::vector<BlockId> known;
+    std::vector<uint32_t> slots;
+    blocks.match(kPlainRoot, text, hashes, known);
+    EXPECT_EQ(known.size(), 1u);
+    blocks.match_host(kPlainRoot, text, hashes, known, slots);
+    ASSERT_EQ(slots, (std::vector<uint32_t>{spills[1].slot, spills[0].slot}));
+    // The second comes back under its old number, so that the third is still found behind it.
+    const uint64_t node = blocks.take_from_host(slots[0]);
+    blocks.reference(known);
+    const auto again = blocks.publish(kPlainRoot, known[0], table[1], std::span(text).subspan(4, 4), hashes[1], node);
+    EXPECT_EQ(again, table[1]);
+    known.push_back(again);
+    blocks.match_host(kPlainRoot, text, hashes, known, slots);
+    EXPECT_EQ(slots, (std::vector<uint32_t>{spills[0].slot}));
+    EXPECT_EQ(blocks.audit(), "");
+}
+
+TEST(HostTier, KeepsWhatCameLastAndLendsNoSlotThatIsBeingRead) {
+    HostTier tier(2);
+    const std::vector<int32_t> text{1, 2};
+    const auto entry = [&](uint64_t hash) { return HostTier::Entry{hash, hash + 100, 7, text}; };
+    const auto first = tier.put(entry(1)), second = tier.put(entry(2));
+    ASSERT_TRUE(first && second);
+    EXPECT_EQ(tier.find(1, 7, text), std::nullopt) << "it is not saved yet";
+    tier.settle();
+    EXPECT_EQ(tier.find(1, 7, text), first);
+    EXPECT_EQ(tier.find(1, 8, text), std::nullopt);
+    EXPECT_EQ(tier.find(1, 7, std::vector<int32_t>{1, 3}), std::nullopt);
+    tier.take(*first);
+    EXPECT_EQ(tier.put(entry(3)), second);  // not the one that was taken
+    EXPECT_EQ(tier.find(2, 7, text), std::nullopt);
+    tier.settle();
+    EXPECT_EQ(tier.put(entry(4)), first);
+    EXPECT_EQ(tier.put(entry(3)), second);  // the same text again: in its own place
+    EXPECT_EQ(tier.audit(), "");
+    EXPECT_EQ(HostTier(0).put(entry(1)), std::nullopt);
+}
+
 TEST(BlockManager, WhatFollowsAnEvictedBeginningCannotBeFound) {
     BlockManager blocks(6, 4, true);
     const auto used = fill(blocks, iota(0, 12));

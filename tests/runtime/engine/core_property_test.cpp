@@ -194,6 +194,7 @@ class Schedule {
             options.draft_adaptive = dice_.chance(30);
             options.drafter = std::make_shared<testing::GuessingDrafter>(limits_.vocab_size, seed, dice_.pick(0, 100));
         }
+        options.cache_host_bytes = dice_.chance(50) ? dice_.pick(0, 40) * limits_.block_size * sizeof(int32_t) : 0;
         options.window = dice_.chance(25) ? dice_.pick(1, 20) : 0;
         auto model = std::make_unique<FakeModel>(limits_);
         model_ = model.get();
@@ -250,6 +251,8 @@ class Schedule {
         EXPECT_LE(stats.failed, may_fail_ + stats.expired + stats.refused);
         late += stats.expired + stats.refused;
         swaps += stats.swaps_in;
+        fetches += stats.cache_fetches;
+        EXPECT_LE(stats.cache_fetches, stats.cache_spills);
         preemptions += stats.preemptions;
         cached_tokens += stats.cached_tokens;
         copies += model_->copies;
@@ -263,7 +266,7 @@ class Schedule {
     }
 
     uint64_t preemptions = 0, cached_tokens = 0, copies = 0, late = 0, reports = 0, swaps = 0, accepted = 0,
-             slot_copies = 0;
+             slot_copies = 0, fetches = 0;
 
   private:
     bool pending(uint64_t step) const {
@@ -324,7 +327,8 @@ class Schedule {
 class RandomSchedules : public ::testing::TestWithParam<uint64_t> {};
 
 TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
-    uint64_t preemptions = 0, cached = 0, copies = 0, late = 0, reports = 0, swaps = 0, accepted = 0, slot_copies = 0;
+    uint64_t preemptions = 0, cached = 0, copies = 0, late = 0, reports = 0, swaps = 0, accepted = 0, slot_copies = 0,
+             fetches = 0;
     for (uint64_t i = 0; i < 1500; ++i) {
         const uint64_t seed = GetParam() * 1'000'000 + i;
         SCOPED_TRACE("seed " + std::to_string(seed));
@@ -341,6 +345,7 @@ TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
         swaps += schedule.swaps;
         accepted += schedule.accepted;
         slot_copies += schedule.slot_copies;
+        fetches += schedule.fetches;
     }
     // The schedules must have met what they are for.
     EXPECT_GT(preemptions, 500u);
@@ -349,6 +354,7 @@ TEST_P(RandomSchedules, GiveEveryRequestTheAnswerThatItGetsAlone) {
     EXPECT_GT(late, 20u);
     EXPECT_GT(reports, 20u);
     EXPECT_GT(swaps, 20u);
+    EXPECT_GT(fetches, 20u);
     EXPECT_GT(accepted, 500u);
     EXPECT_GT(slot_copies, 100u);
 }

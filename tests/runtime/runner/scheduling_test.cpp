@@ -11,12 +11,14 @@ TEST(SchedulingOptions, AreReadFromTheirTexts) {
                                   {"priority_ageing_s", "0"},
                                   {"share_weights", "ann=2.5,team=b=0.5"},
                                   {"swap_mib", "64"},
+                                  {"cache_host_mib", "3"},
                                   {"prefix_cache", "false"}},
                                  options));
     EXPECT_EQ(options.queue_limit, 7u);
     EXPECT_EQ(options.priority_ageing.count(), 0);
     EXPECT_EQ(options.share_weights, (engine::FairShare::Weights{{"ann", 2.5}, {"team=b", 0.5}}));
     EXPECT_EQ(options.swap_bytes, uint64_t{64} << 20);
+    EXPECT_EQ(options.cache_host_bytes, uint64_t{3} << 20);
     EXPECT_FALSE(options.prefix_cache);
 }
 
