@@ -69,15 +69,19 @@ std::filesystem::path HfCache::default_hub() {
     return home.empty() ? home : home / ".cache" / "huggingface" / "hub";
 }
 
+std::filesystem::path HfCache::root_of(std::string_view repository) const {
+    std::string folder(kRepositoryPrefix);
+    const auto slash = repository.find('/');
+    folder.append(repository.substr(0, slash)).append("--").append(repository.substr(slash + 1));
+    return hub_ / folder;
+}
+
 std::optional<std::filesystem::path> HfCache::snapshot(std::string_view repository, std::string_view revision) const {
     if (hub_.empty() || !is_repository_id(repository) || revision.find('/') != std::string_view::npos ||
         revision.starts_with(".")) {
         return std::nullopt;
     }
-    std::string folder(kRepositoryPrefix);
-    const auto slash = repository.find('/');
-    folder.append(repository.substr(0, slash)).append("--").append(repository.substr(slash + 1));
-    const auto root = hub_ / folder;
+    const auto root = root_of(repository);
     std::error_code ec;
     const std::string commit = read_ref(root / "refs" / (revision.empty() ? "main" : std::string(revision)));
     for (const std::string& name : {commit, std::string(revision)}) {
@@ -86,6 +90,53 @@ std::optional<std::filesystem::path> HfCache::snapshot(std::string_view reposito
         }
     }
     return revision.empty() ? newest_folder(root / "snapshots") : std::nullopt;
+}
+
+Status HfCache::remove(std::string_view repository, const std::vector<std::string>& names) const {
+    namespace fs = std::filesystem;
+    std::error_code ec;
+    // A link in the place of the folder leads elsewhere: that is not ours to delete.
+    if (hub_.empty() || !is_repository_id(repository) || fs::is_symlink(root_of(repository), ec) ||
+        !fs::is_directory(root_of(repository) / "snapshots", ec)) {
+        return Error{Code::kNotFound, "there is no repository '" + std::string(repository) + "' in " + hub_.string()};
+    }
+    const fs::path root = root_of(repository);
+    const auto failed = [&](const std::error_code& why) {
+        return Error{Code::kPermissionDenied, "files in " + root.string() + " cannot be deleted: " + why.message()};
+    };
+    std::vector<fs::path> doomed, kept;
+    for (const fs::path& snapshot : entries_of(root / "snapshots")) {
+        for (const fs::path& file : entries_of(snapshot)) {
+            const bool named = names.empty() || std::ranges::find(names, file.filename().string()) != names.end();
+            (named ? doomed : kept).push_back(file);
+        }
+    }
+    const bool model_left = std::ranges::any_of(kept, [&](const fs::path& file) {
+        const fs::path kind = file.extension();
+        return kind == ".gguf" || kind == ".safetensors" || fs::is_directory(file, ec);
+    });
+    if (!model_left) {
+        fs::remove_all(root, ec);
+        return ec ? Status(failed(ec)) : ok();
+    }
+    const auto blob_of = [](const fs::path& file) {
+        std::error_code ignored;
+        return fs::is_symlink(file, ignored) ? fs::weakly_canonical(file, ignored) : fs::path();
+    };
+    std::vector<fs::path> needed;
+    std::ranges::transform(kept, std::back_inserter(needed), blob_of);
+    const fs::path blobs = fs::weakly_canonical(root / "blobs", ec);
+    for (const fs::path& file : doomed) {
+        const fs::path blob = blob_of(file);
+        if (!fs::remove(file, ec) && ec) {
+            return failed(ec);
+        }
+        const bool ours = !blob.empty() && blob.parent_path() == blobs;
+        if (ours && std::ranges::find(needed, blob) == needed.end() && !fs::remove(blob, ec) && ec) {
+            return failed(ec);
+        }
+    }
+    return ok();
 }
 
 std::string HfCache::repository_of(const std::filesystem::path& path) {

@@ -8,6 +8,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
 
 namespace gantry::registry {
 
@@ -23,12 +26,20 @@ class HfCache {
     /// newest snapshot there is). nullopt if it was never downloaded.
     std::optional<std::filesystem::path> snapshot(std::string_view repository, std::string_view revision = {}) const;
 
+    /// Deletes files of a repository, by their names in all its snapshots, with the blobs that nothing else of it links
+    /// to; without `names` the repository's whole folder, as when no file is left. Touches nothing outside that folder.
+    /// kNotFound where the repository is not here, kPermissionDenied where something cannot be deleted.
+    Status remove(std::string_view repository, const std::vector<std::string>& names = {}) const;
+
     /// "org/name" of a path inside a snapshot; empty for other paths.
     static std::string repository_of(const std::filesystem::path& path);
 
     const std::filesystem::path& hub() const { return hub_; }
 
   private:
+    /// The folder that a repository has, whether it exists or not.
+    std::filesystem::path root_of(std::string_view repository) const;
+
     std::filesystem::path hub_;
 };
 

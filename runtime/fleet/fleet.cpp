@@ -36,6 +36,10 @@ Error unmanaged(const char* what) {
 }
 }  // namespace
 
+boost::asio::awaitable<Result<std::vector<EngineFit>>> Fleet::assess(LaunchRequest) {
+    co_return Error{Code::kUnimplemented, "this fleet has no engines"};
+}
+
 boost::asio::awaitable<Result<std::vector<ReplicaStatus>>> Fleet::add_replicas(std::string, uint32_t) {
     co_return unmanaged("replicas");
 }

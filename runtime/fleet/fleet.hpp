@@ -48,11 +48,12 @@ struct LaunchRequest {
     bool wake_on_request = false;                 ///< a request wakes a sleeping model, else it is refused
     /// Time without requests after which it is stopped; negative: never. Unset: FleetOptions::keep_alive.
     std::optional<std::chrono::seconds> keep_alive;
-    bool on_demand = false;  ///< loaded by its first request, and again after an idle stop
-    bool pinned = false;     ///< neither stopped when idle nor evicted
-    bool evict = false;      ///< where it does not fit, idle models give way
-    uint32_t replicas = 1;   ///< processes that serve it together
-    std::string replica_of;  ///< set by the fleet: the uid whose replica this launch is
+    bool on_demand = false;                 ///< loaded by its first request, and again after an idle stop
+    bool pinned = false;                    ///< neither stopped when idle nor evicted
+    bool evict = false;                     ///< where it does not fit, idle models give way
+    uint32_t replicas = 1;                  ///< processes that serve it together
+    std::optional<uint32_t> request_limit;  ///< requests at once on each of them; more are refused, not queued
+    std::string replica_of;                 ///< set by the fleet: the uid whose replica this launch is
 };
 
 enum class State {
@@ -139,6 +140,12 @@ struct LaunchPlan {
     std::optional<Error> error;       ///< why it would be refused
 };
 
+/// What an engine says to a model's files.
+struct EngineFit {
+    std::string engine;           ///< plugin id
+    std::optional<Error> cannot;  ///< why it cannot run them
+};
+
 /// A launch that was acknowledged and is to come back with the server.
 struct DesiredLaunch {
     std::string uid;
@@ -221,6 +228,9 @@ class Fleet {
     virtual boost::asio::awaitable<Result<boost::json::value>> backends() = 0;
     virtual Ledger ledger() const = 0;
 
+    /// Which engines can run what a launch means, by their own account. kFailedPrecondition where the files are not on
+    /// this machine, kUnimplemented of fleets without engines.
+    virtual boost::asio::awaitable<Result<std::vector<EngineFit>>> assess(LaunchRequest request);
     /// What launch() would do. An error is one of asking; that it would be refused stands in the plan.
     virtual boost::asio::awaitable<Result<LaunchPlan>> plan(LaunchRequest request) = 0;
     /// Calls `watcher` with each change of a model; kFailed for the reason kCancelled is the last of one that was

@@ -35,6 +35,7 @@ void each_field(Request& r, F&& f) {
     f("pinned", r.pinned);
     f("evict", r.evict);
     f("replicas", r.replicas);
+    f("request_limit", r.request_limit);
 }
 
 struct Write {

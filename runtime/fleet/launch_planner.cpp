@@ -182,4 +182,25 @@ asio::awaitable<Result<LaunchPlan>> LaunchPlanner::plan(std::string uid, LaunchR
     co_return out;
 }
 
+asio::awaitable<Result<std::vector<EngineFit>>> LaunchPlanner::assess(LaunchRequest request) const {
+    GANTRY_CO_TRY(const registry::ModelRef ref, resolve(request));
+    const auto asker = std::make_shared<LaunchedModel>(executor_, request.model);  // it is never stopped
+    GANTRY_CO_TRY(const ProbeReport report, co_await ask(*asker, request, ref.path));
+    if (report.model_error) {
+        co_return *report.model_error;
+    }
+    std::vector<EngineFit> out;
+    for (const PluginReport& plugin : report.plugins) {
+        EngineFit fit;
+        fit.engine = plugin.id;
+        fit.cannot = plugin.error ? plugin.error : plugin.cannot;
+        if (!fit.cannot && plugin.devices.empty()) {
+            const std::string why = plugin.why.empty() ? "it offers no device on this machine" : plugin.why;
+            fit.cannot = Error{Code::kUnavailable, why};
+        }
+        out.push_back(std::move(fit));
+    }
+    co_return out;
+}
+
 }  // namespace gantry::fleet

@@ -55,6 +55,8 @@ class LaunchPlanner {
     /// All of the above, as a dry run. `uid` is what the launch would be called.
     boost::asio::awaitable<Result<LaunchPlan>> plan(std::string uid, LaunchRequest request,
                                                     const MemoryLedger& ledger) const;
+    /// See Fleet.
+    boost::asio::awaitable<Result<std::vector<EngineFit>>> assess(LaunchRequest request) const;
 
   private:
     boost::asio::any_io_executor executor_;

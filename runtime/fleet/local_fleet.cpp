@@ -139,6 +139,10 @@ class LocalFleet final : public Fleet {
         co_return uid;
     }
 
+    asio::awaitable<Result<std::vector<EngineFit>>> assess(LaunchRequest request) override {
+        return planner_.assess(std::move(request));
+    }
+
     asio::awaitable<Status> wait_ready(std::string uid) override {
         GANTRY_CO_TRY(const ModelPtr model, find(uid));
         while (true) {

@@ -31,6 +31,8 @@ struct Group {
     bool has_ready() const;
     /// The member with a uid, or null.
     MemberPtr member(const std::string& member_uid) const;
+    /// Whether one runs as many requests as the launch allows.
+    bool full(const Member& member) const;
     /// For the next member: behind all that there are.
     int next_id() const;
     void used() {

@@ -31,6 +31,9 @@ class ManagedFleet final : public Fleet {
     boost::asio::awaitable<Status> wake(std::string uid) override;
     boost::asio::awaitable<void> stop_all() override;
     boost::asio::awaitable<Result<boost::json::value>> backends() override { return processes_->backends(); }
+    boost::asio::awaitable<Result<std::vector<EngineFit>>> assess(LaunchRequest request) override {
+        return processes_->assess(std::move(request));
+    }
     Ledger ledger() const override { return processes_->ledger(); }
     boost::asio::awaitable<Result<LaunchPlan>> plan(LaunchRequest request) override;
 
@@ -106,8 +109,10 @@ class ManagedFleet final : public Fleet {
     void settle(const GroupPtr& group);
     void tell(std::string type, const Group& group, boost::json::object more = {});
     ModelStatus status_of(const Group& group) const;
-    /// Null without members but those `tried`; one that is not ready, which tells the client why, where none is.
-    static MemberPtr choose_member(Group& group, uint64_t key, const std::vector<MemberPtr>& tried = {});
+    /// Null without members but those `tried` and, with `within_limit`, those that run what the launch allows; one that
+    /// is not ready, which tells the client why, where none is.
+    static MemberPtr choose_member(Group& group, uint64_t key, const std::vector<MemberPtr>& tried = {},
+                                   bool within_limit = true);
 
     boost::asio::any_io_executor executor_;
     std::unique_ptr<Fleet> processes_;

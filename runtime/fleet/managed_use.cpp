@@ -68,6 +68,10 @@ MemberPtr Group::member(const std::string& member_uid) const {
     return nullptr;
 }
 
+bool Group::full(const Member& member) const {
+    return request.request_limit && member.in_use >= *request.request_limit;
+}
+
 int Group::next_id() const {
     int next = 0;
     for (const MemberPtr& member : members) {
@@ -86,12 +90,18 @@ std::optional<Group::Clock::time_point> Group::idle_end() const {
     return last_use + *keep_alive;
 }
 
-MemberPtr ManagedFleet::choose_member(Group& group, uint64_t key, const std::vector<MemberPtr>& tried) {
+MemberPtr ManagedFleet::choose_member(Group& group, uint64_t key, const std::vector<MemberPtr>& tried,
+                                      bool within_limit) {
     std::vector<ReplicaLoad> loads;
     std::vector<MemberPtr> able;
     MemberPtr other;
+    bool full = false;
     for (const MemberPtr& member : group.members) {
         if (std::ranges::find(tried, member) != tried.end()) {
+            continue;
+        }
+        if (member->state == State::kReady && within_limit && group.full(*member)) {
+            full = true;
             continue;
         }
         if (member->state == State::kReady) {
@@ -101,12 +111,18 @@ MemberPtr ManagedFleet::choose_member(Group& group, uint64_t key, const std::vec
             other = member;
         }
     }
-    return able.empty() ? other : able[choose_replica(loads, key, group.turn++)];
+    return able.empty() ? (full ? nullptr : other) : able[choose_replica(loads, key, group.turn++)];
 }
 
 namespace {
 
 Error no_process(const Group& group) {
+    if (group.request.request_limit && group.has_ready()) {
+        return {Code::kResourceExhausted,
+                "Rate limit reached for the model '" + group.uid() + "': it was launched for " +
+                    std::to_string(*group.request.request_limit) + " requests at once on each replica",
+                "repeat the request in a moment"};
+    }
     return {Code::kUnavailable, "model '" + group.uid() + "' has no process",
             group.error ? group.error->message : "it is being launched: repeat the request in a moment"};
 }
@@ -218,7 +234,7 @@ asio::awaitable<Result<boost::json::value>> ManagedFleet::call(std::string uid, 
     if (counts) {
         GANTRY_CO_CHECK_OK(co_await ensure_loaded(group));
     }
-    const MemberPtr member = choose_member(*group, 0);
+    const MemberPtr member = choose_member(*group, 0, {}, false);
     if (member == nullptr) {
         co_return Error{Code::kUnavailable, "model '" + group->uid() + "' is not loaded"};
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <random>
 
 namespace gantry::fleet {
 namespace {
@@ -14,6 +15,17 @@ constexpr std::array kReserved{"prompts", "families", "vllm-supported", "instanc
 bool alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 bool allowed(char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-' || c == ':'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
+
+std::string random_word(size_t length) {
+    constexpr std::string_view kLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    thread_local std::mt19937_64 engine{std::random_device{}()};
+    std::uniform_int_distribution<size_t> letter(0, kLetters.size() - 1);
+    std::string out;
+    for (size_t i = 0; i < length; ++i) {
+        out += kLetters[letter(engine)];
+    }
+    return out;
+}
 
 bool names_replica(std::string_view uid) {
     const size_t end = uid.find_last_not_of("0123456789");
@@ -61,8 +73,8 @@ std::string make_uid(std::string_view model_name, const std::function<bool(const
         base = base.empty() || !alphanumeric(base.front()) ? "model" : base + "-model";
     }
     std::string uid = base;
-    for (int n = 2; taken(uid); ++n) {
-        uid = base + '-' + std::to_string(n);
+    while (taken(uid) || names_replica(uid)) {
+        uid = base + '-' + random_word(8);
     }
     return uid;
 }

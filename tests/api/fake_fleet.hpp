@@ -120,6 +120,25 @@ class FakeFleet : public fleet::Fleet {
         }
         co_return uid;
     }
+    asio::awaitable<Result<std::vector<fleet::EngineFit>>> assess(fleet::LaunchRequest request) override {
+        assessed.push_back(request);
+        const auto found = fits.find(request.quantization);
+        if (found == fits.end()) {
+            co_return Error(Code::kFailedPrecondition, "its files are not on this machine");
+        }
+        co_return found->second;
+    }
+    std::vector<fleet::DesiredLaunch> desired() const override { return wanted; }
+    asio::awaitable<Status> replace(std::string uid, fleet::LaunchRequest request,
+                                    std::chrono::milliseconds patience) override {
+        request.uid = uid;
+        drained = patience;
+        if (launch_error) {
+            co_return *launch_error;
+        }
+        launches.push_back(std::move(request));
+        co_return ok();
+    }
     asio::awaitable<Status> wait_ready(std::string) override {
         ++waits;
         co_return wait_error ? Status(*wait_error) : ok();
@@ -316,9 +335,12 @@ class FakeFleet : public fleet::Fleet {
     std::atomic<int> generating = 0;  ///< generations begun; may be watched from another thread
     bool together = false;            ///< streams say that events which follow at once are ready
     bool infill = false;              ///< "<fim_..." are tokens of the models
-    std::vector<std::string> calls;   ///< uid and path of each call, "/stats" apart
-    std::string aborts_on;            ///< the one model that has the request to abort; empty: all do
-    std::string no_adapters_on;       ///< a model that can load none
+    std::map<std::string, std::vector<fleet::EngineFit>> fits;  ///< by quantisation; others are not on this machine
+    std::vector<fleet::LaunchRequest> assessed;
+    std::vector<fleet::DesiredLaunch> wanted;
+    std::vector<std::string> calls;  ///< uid and path of each call, "/stats" apart
+    std::string aborts_on;           ///< the one model that has the request to abort; empty: all do
+    std::string no_adapters_on;      ///< a model that can load none
     int waits = 0, cancelled = 0, stopped_all = 0;
 
   private:

@@ -1,5 +1,9 @@
 #include "tests/api/api_fixture.hpp"
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 namespace gantry::test {
 namespace {
 
@@ -67,7 +71,8 @@ TEST_F(XinferenceTest, LaunchArgumentsReachTheFleet) {
     EXPECT_EQ(last().format, "ggufv2");
     EXPECT_EQ(last().size_in_billions, "0.5");
     EXPECT_EQ(last().options, (std::map<std::string, std::string>{{"a", "b"}, {"c", "3"}, {"d", "true"}}));
-    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "worker_ip, request_limits, odd");
+    EXPECT_EQ(reply.header("X-Gantry-Ignored"), "worker_ip, odd");
+    EXPECT_EQ(fleet.launches.back().request_limit, 3u);
     EXPECT_EQ(launch(R"("draft_model":"small")").status, 200);
     EXPECT_EQ(last().draft_model, "small");
     EXPECT_EQ(last().speculative, "draft");
@@ -319,6 +324,105 @@ TEST_F(XinferenceTest, AutostartEntriesAreChecked) {
         const Reply reply = post("/v1/autostart/models", entry);
         EXPECT_EQ(reply.status, 400) << entry;
         EXPECT_EQ(reply.param(), param) << reply.body;
+    }
+}
+
+TEST_F(XinferenceTest, EnginesSayThemselvesWhatTheyCanRun) {
+    fleet.fits["Q4_0"] = {{"cpu", std::nullopt},
+                          {"cuda", Error(Code::kUnavailable, "no driver")},
+                          {"bad", Error(Code::kUnimplemented, "it knows no llamas")}};
+    fleet.fits["Q8_0"] = {{"cpu", Error(Code::kUnimplemented, "no bfloat16")}, {"bad", std::nullopt}};
+    const bj::value engines = get("/v1/engines/LLM/tiny").json();
+    ASSERT_EQ(engines.at("cpu").as_array().size(), 1u) << engines;
+    EXPECT_EQ(engines.at("cpu").at(0).at("model_format"), "ggufv2");
+    EXPECT_EQ(engines.at("cpu").at(0).at("quantizations").at(0), "Q4_0");
+    EXPECT_EQ(engines.at("cuda"), "no driver");
+    EXPECT_EQ(engines.at("bad").at(0).at("quantizations").at(0), "Q8_0");
+    EXPECT_EQ(fleet.assessed.size(), 2u);
+    EXPECT_EQ(get("/v1/engines/embedding/tiny").body, "null") << "it is none";
+}
+
+TEST_F(XinferenceTest, CachedModelsCanBeDeletedUnlessTheyAreUsed) {
+    namespace fs = std::filesystem;
+    std::string pattern = "/tmp/gantry-cache-XXXXXX";
+    const fs::path hub = ::mkdtemp(pattern.data());
+    ::setenv("HF_HUB_CACHE", hub.c_str(), 1);
+    registry::CatalogEntry entry;
+    entry.name = "hubbed";
+    registry::ModelSpec spec;
+    spec.format = "gguf";
+    spec.size_in_billions = "0.5";
+    spec.quantizations = {"q8_0", "q4_0"};
+    spec.hubs = {{"huggingface", "org/hubbed"}};
+    spec.file = "m-{quantization}.gguf";
+    entry.specs.push_back(spec);
+    ASSERT_TRUE(catalog.add(entry));
+    const fs::path snapshot = hub / "models--org--hubbed" / "snapshots" / "c0ffee";
+    fs::create_directories(snapshot);
+    std::ofstream(snapshot / "m-q8_0.gguf") << "x";
+    const bj::value listed = get("/v1/cache/models?model_name=hubbed").json().at("list");
+    ASSERT_EQ(listed.as_array().size(), 1u) << "the other one is not here";
+    EXPECT_EQ(listed.at(0).at("path").as_string(), (snapshot / "m-q8_0.gguf").string());
+    const std::string version(listed.at(0).at("model_version").as_string());
+    EXPECT_EQ(version, "hubbed--0.5B--ggufv2--q8_0");
+    EXPECT_EQ(get("/v1/cache/models/files?model_version=" + version).json().at("paths").as_array().size(), 1u);
+    fleet.add("m").model_path = (snapshot / "m-q8_0.gguf").string();
+    EXPECT_EQ(call("DELETE", "/v1/cache/models?model_version=" + version).status, 409);
+    EXPECT_TRUE(fs::exists(snapshot));
+    fleet.models.clear();
+    fleet::LaunchRequest drafted;
+    drafted.draft_model = "hubbed";
+    fleet.wanted.push_back({"m", drafted, false, 0, {}});
+    EXPECT_EQ(call("DELETE", "/v1/cache/models?model_version=" + version).status, 409);
+    fleet.wanted.clear();
+    EXPECT_EQ(call("DELETE", "/v1/cache/models?model_version=" + version).body, R"({"result":true})");
+    EXPECT_FALSE(fs::exists(hub / "models--org--hubbed"));
+    EXPECT_EQ(call("DELETE", "/v1/cache/models?model_version=never").body, R"({"result":true})");
+    ::unsetenv("HF_HUB_CACHE");
+    fs::remove_all(hub);
+}
+
+TEST_F(XinferenceTest, AReloadReplacesWithWhatWasChanged) {
+    fleet.add("m");
+    fleet::LaunchRequest launch;
+    launch.model = "tiny";
+    launch.uid = "m";
+    launch.context = 512;
+    launch.options = {{"kv_dtype", "f16"}, {"x", "1"}};
+    fleet.wanted.push_back({"m", launch, false, 0, {}});
+    EXPECT_EQ(get("/v1/models/m/reload").json(), bj::parse(R"({"status":"idle"})"));
+    EXPECT_EQ(get("/v1/models/m/reload/config").json().at("parameters").at("context_length"), 512);
+    const Reply begun =
+        post("/v1/models/m/reload", R"({"model_config":{"n_ctx":1024,"kv_cache_dtype":"q8_0"},"drain_timeout":5})");
+    ASSERT_EQ(begun.status, 202) << begun.body;
+    EXPECT_EQ(begun.json().at("status"), "reloading");
+    const bj::value after = get("/v1/models/m/reload").json();
+    EXPECT_EQ(after.at("status"), "ready");
+    EXPECT_EQ(after.at("operation_id"), begun.json().at("operation_id"));
+    ASSERT_EQ(fleet.launches.size(), 1u);
+    EXPECT_EQ(fleet.launches[0].model, "tiny");
+    EXPECT_EQ(fleet.launches[0].context, 1024u);
+    EXPECT_EQ(fleet.launches[0].options, (std::map<std::string, std::string>{{"kv_dtype", "q8_0"}, {"x", "1"}}));
+    EXPECT_EQ(fleet.drained, std::chrono::seconds(5));
+    fleet.launch_error = Error(Code::kOutOfMemory, "no room");
+    EXPECT_EQ(post("/v1/models/m/reload", R"({"model_config":{}})").status, 202);
+    EXPECT_EQ(get("/v1/models/m/reload").json().at("status"), "error");
+    for (const char* bad : {R"({})", R"({"model_config":{"model_name":"x"}})", R"({"model_config":{"n_ctx":0}})",
+                            R"({"model_config":{},"drain_timeout":0})", R"({"model_config":{},"odd":1})"}) {
+        EXPECT_EQ(post("/v1/models/m/reload", bad).status, 400) << bad;
+    }
+    EXPECT_EQ(post("/v1/models/nope/reload", R"({"model_config":{}})").status, 400);
+    fleet.models.front().replicas.resize(2);
+    EXPECT_EQ(post("/v1/models/m/reload", R"({"model_config":{}})").status, 400);
+}
+
+TEST_F(XinferenceTest, NothingOfTheServerIsRelaunchedByItself) {
+    for (const char* path : {"/v1/api/relaunch", "/v1/supervisor/relaunch", "/v1/workers/127.0.0.1:9997/relaunch"}) {
+        EXPECT_EQ(post(path, "{}").status, 409) << path;
+    }
+    for (const char* path : {"/v1/api-relaunches", "/v1/supervisor-relaunches", "/v1/worker-relaunches"}) {
+        EXPECT_EQ(get(path).body, "[]") << path;
+        EXPECT_EQ(get(std::string(path) + "/x").status, 404) << path;
     }
 }
 

@@ -247,6 +247,33 @@ TEST(BuiltInCatalog, IsValidAndKnowsTheDemo) {
     }
 }
 
+TEST(HfCache, RemovesFilesWithTheirBlobsAndNothingElse) {
+    const TempFolder folder;
+    const HfCache cache(folder.path());
+    const auto add = [&](const std::string& repository, const std::string& file, const std::string& blob) {
+        const auto root = folder / repository;
+        spill(root / "blobs" / blob, blob);
+        std::filesystem::create_directories(root / "snapshots" / "c0ffee");
+        std::filesystem::create_symlink("../../blobs/" + blob, root / "snapshots" / "c0ffee" / file);
+    };
+    add("models--org--m", "a.gguf", "1");
+    add("models--org--m", "b.gguf", "2");
+    add("models--org--other", "a.gguf", "1");
+    EXPECT_EQ(cache.remove("org/nope").error().code, Code::kNotFound);
+    EXPECT_EQ(cache.remove("../m").error().code, Code::kNotFound);
+    ASSERT_TRUE(cache.remove("org/m", {"a.gguf"}));
+    EXPECT_FALSE(std::filesystem::exists(folder / "models--org--m" / "blobs" / "1"));
+    EXPECT_FALSE(std::filesystem::is_symlink(folder / "models--org--m" / "snapshots" / "c0ffee" / "a.gguf"));
+    EXPECT_TRUE(std::filesystem::exists(folder / "models--org--m" / "snapshots" / "c0ffee" / "b.gguf"));
+    ASSERT_TRUE(cache.remove("org/m", {"b.gguf"}));
+    EXPECT_FALSE(std::filesystem::exists(folder / "models--org--m")) << "no model is left in it";
+    EXPECT_TRUE(std::filesystem::exists(folder / "models--org--other" / "snapshots" / "c0ffee" / "a.gguf"));
+    std::filesystem::create_directory_symlink(folder / "models--org--other", folder / "models--org--linked");
+    EXPECT_EQ(cache.remove("org/linked").error().code, Code::kNotFound);
+    ASSERT_TRUE(cache.remove("org/other"));
+    EXPECT_FALSE(std::filesystem::exists(folder / "models--org--other"));
+}
+
 TEST(HfCache, RefusesIdsThatLeaveTheCache) {
     TempFolder folder;
     std::filesystem::create_directories(folder / "models--org--m" / "snapshots" / "1");

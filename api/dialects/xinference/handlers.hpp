@@ -28,7 +28,6 @@ Answer autostart_list(api::Services& services, api::Exchange& exchange);
 Answer autostart_summary(api::Services& services, api::Exchange& exchange);
 Answer autostart_upsert(api::Services& services, api::Exchange& exchange);
 Answer autostart_remove(api::Services& services, api::Exchange& exchange);
-Answer reload_status(api::Services& services, api::Exchange& exchange);
 Answer abort_cluster(api::Services& services, api::Exchange& exchange);
 
 // catalog.cpp: what could run
@@ -36,11 +35,25 @@ Answer list_registrations(api::Services& services, api::Exchange& exchange);
 Answer get_registration(api::Services& services, api::Exchange& exchange);
 Answer register_model(api::Services& services, api::Exchange& exchange);
 Answer unregister_model(api::Services& services, api::Exchange& exchange);
+Answer vllm_models(api::Services& services, api::Exchange& exchange);
+
+// cache.cpp: whose files are here
 Answer cached_models(api::Services& services, api::Exchange& exchange);
 Answer cached_files(api::Services& services, api::Exchange& exchange);
 Answer remove_cached(api::Services& services, api::Exchange& exchange);
-Answer vllm_models(api::Services& services, api::Exchange& exchange);
+
+// engines.cpp: by what it could be run
 Answer query_engines(api::Services& services, api::Exchange& exchange);
+
+// reload.cpp: with other parameters
+Answer reload_model(api::Services& services, api::Exchange& exchange);
+Answer reload_status(api::Services& services, api::Exchange& exchange);
+Answer reload_config(api::Services& services, api::Exchange& exchange);
+Answer relaunch_api(api::Services& services, api::Exchange& exchange);
+Answer relaunch_supervisor(api::Services& services, api::Exchange& exchange);
+Answer relaunch_worker(api::Services& services, api::Exchange& exchange);
+Answer list_relaunches(api::Services& services, api::Exchange& exchange);
+Answer get_relaunch(api::Services& services, api::Exchange& exchange);
 
 // cluster.cpp: where it runs
 Answer address(api::Services& services, api::Exchange& exchange);

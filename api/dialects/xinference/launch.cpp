@@ -22,18 +22,10 @@ constexpr std::array<std::string_view, 8> kUpstreamEngines{"llama.cpp", "transfo
                                                            "mlx",       "lmdeploy",     "trt-llm", "pytorch"};
 
 /// Taken, and without effect on one machine without Python.
-constexpr std::array<std::string_view, 12> kWithoutEffect{"worker_ip",
-                                                          "gpu_idx",
-                                                          "replica_config",
-                                                          "request_limits",
-                                                          "enable_virtual_env",
-                                                          "virtual_env_packages",
-                                                          "download_hub",
-                                                          "envs",
-                                                          "virtual_env_find_links",
-                                                          "trust_remote_code",
-                                                          "enable_thinking",
-                                                          "reasoning_content"};
+constexpr std::array<std::string_view, 11> kWithoutEffect{
+    "worker_ip",        "gpu_idx", "replica_config",         "enable_virtual_env", "virtual_env_packages",
+    "download_hub",     "envs",    "virtual_env_find_links", "trust_remote_code",  "enable_thinking",
+    "reasoning_content"};
 
 std::string lowered(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(),
@@ -277,6 +269,9 @@ api::ApiResult<Launch> decode_launch(const bj::object& body) {
     request.uid = reader.string("model_uid").value_or("");
     read_engine(reader, launch);
     read_devices(reader, body, launch);
+    if (const auto limit = reader.integer("request_limits", 0, std::numeric_limits<int32_t>::max())) {
+        request.request_limit = static_cast<uint32_t>(*limit);
+    }
     read_replica(reader, body, request);
     read_residency(reader, request);
     request.format = reader.string("model_format").value_or("");

@@ -246,7 +246,9 @@ Status apply_registration(api::Services& services, fleet::LaunchRequest& request
         request.size_in_billions.clear();
         request.quantization.clear();
         if (uri.empty()) {
-            request.uid = request.uid.empty() ? request.model : request.uid;
+            if (request.uid.empty() && !services.fleet.describe(request.model)) {
+                request.uid = request.model;
+            }
             request.model = id;
         } else {
             request.model_path = uri;

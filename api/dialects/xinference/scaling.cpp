@@ -234,14 +234,6 @@ Answer autostart_remove(Services& services, Exchange& exchange) {
     co_return api::json_response(autostart_summary_of(services));
 }
 
-Answer reload_status(Services& services, Exchange& exchange) {
-    const auto model = services.fleet.describe(exchange.param("uid"));
-    if (!model) {
-        co_return bad_request(model.error());
-    }
-    co_return api::json_response(bj::object{{"status", "idle"}});
-}
-
 Answer abort_cluster(Services& services, Exchange&) {
     // The answer goes out first: the way out waits for what runs.
     if (!services.stop) {

@@ -140,7 +140,7 @@ TEST_F(ManagedFleetTest, ALaunchThatIsRefusedLeavesNothing) {
     EXPECT_EQ(run(fleet->launch(request("m-rep1"))).error().code, Code::kInvalidArgument);
     LaunchRequest unnamed = request("");
     EXPECT_EQ(run(fleet->launch(unnamed)).value(), "tiny");
-    EXPECT_EQ(run(fleet->launch(unnamed)).value(), "tiny-2");
+    EXPECT_THAT(run(fleet->launch(unnamed)).value(), ::testing::MatchesRegex("tiny-[0-9A-Za-z]{8}"));
 }
 
 TEST_F(ManagedFleetTest, AFirstLoadThatFailsIsShownButNotRepeated) {
@@ -331,6 +331,30 @@ TEST_F(ManagedFleetTest, AFirstLoadThatFailedIsForgottenInTheEnd) {
     settle();
     EXPECT_THAT(uids(), IsEmpty());
     EXPECT_THAT(running(), IsEmpty());
+}
+
+TEST_F(ManagedFleetTest, ALaunchMayLimitRequestsOnEachReplica) {
+    LaunchRequest limited = request("m");
+    limited.replicas = 2;
+    limited.request_limit = 1;
+    launch(limited);
+    const auto begin = [&] {
+        engine::GenerateRequest r;
+        r.input = engine::TextInput{"x"};
+        return run(fleet->generate("m", std::move(r)));
+    };
+    auto first = begin();
+    auto second = begin();
+    ASSERT_TRUE(first && second) << "one on each";
+    const auto third = begin();
+    ASSERT_FALSE(third);
+    EXPECT_EQ(third.error().code, Code::kResourceExhausted);
+    EXPECT_THAT(third.error().message, ::testing::HasSubstr("Rate limit reached"));
+    EXPECT_TRUE(run(fleet->call("m", "/tokenize", boost::json::object()))) << "only computing is limited";
+    second->reset();
+    EXPECT_TRUE(begin());
+    start();
+    EXPECT_EQ(fleet->desired().front().request.request_limit, 1u);
 }
 
 TEST_F(ManagedFleetTest, ADeadReplicaCostsNoRequest) {
