@@ -135,7 +135,7 @@ def test_tls_and_its_reload(tmp_path):
         server.trusted = "second"
         wait_for(server.answers, what="the new certificate")
         for more, good in ((["--ca-file", str(TLS / "second.cert.pem")], True), ([], False)):
-            listed = subprocess.run([GANTRY, "list", "--server", server.url, *more], capture_output=True, text=True,
+            listed = subprocess.run([GANTRY, "ps", "--server", server.url, *more], capture_output=True, text=True,
                                     timeout=60)
             assert (listed.returncode == 0) == good, listed.stderr
         assert "not to be trusted" in listed.stderr and "--ca-file" in listed.stderr
