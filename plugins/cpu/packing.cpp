@@ -1,8 +1,10 @@
 #include "plugins/cpu/packing.hpp"
 
 #include <gantry/abi.h>
+#include <gantry/transformer/code_blocks.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace gantry::cpu {
@@ -123,6 +125,70 @@ void pack_q6_k(const uint8_t* src, uint32_t blocks, Row row) {
     }
 }
 
+/// scales[16] (a nibble of scale, a nibble of minimum), q[64] with two bits a weight, d, dmin.
+void pack_q2_k(const uint8_t* src, uint32_t blocks, Row row) {
+    for (uint32_t super = 0; super < blocks / 8; ++super, src += 84) {
+        const size_t scales = super * 320;
+        copy_half(row.half(scales), src + 80);
+        copy_half(row.half(scales + 32), src + 82);
+        for (uint32_t j = 0; j < 8; ++j, row.quants += 128) {
+            *row.byte(scales + 64 + 32 * j) = src[2 * j];
+            *row.byte(scales + 80 + 32 * j) = src[2 * j + 1];
+            const uint8_t* bytes = src + 16 + 32 * (j / 4);
+            for (uint32_t plane = 0; plane < 2; ++plane) {
+                uint32_t bits = 0;
+                for (uint32_t v = 0; v < 4; ++v) {
+                    bits |= (load_word(bytes + 16 * plane + 4 * v) >> (2 * (j % 4)) & 0x03030303U) << (2 * v);
+                }
+                store_word(row.quants + 64 * plane, bits);
+            }
+        }
+    }
+}
+
+/// IQ4_NL: an F16 scale, then nibbles as in Q4_0.
+void pack_iq4_nl(const uint8_t* src, uint32_t blocks, Row row) {
+    for (uint32_t b = 0; b < blocks; ++b, src += 18, row.quants += 256) {
+        copy_half(row.half(b * 32), src);
+        for (uint32_t p = 0; p < 4; ++p) store_word(row.quants + 64 * p, load_word(src + 2 + 4 * p));
+    }
+}
+
+/// MXFP4: the exponent of a power of two, then nibbles. The table's numbers are doubled, so the scale is halved.
+void pack_mxfp4(const uint8_t* src, uint32_t blocks, Row row) {
+    for (uint32_t b = 0; b < blocks; ++b, src += 17, row.quants += 256) {
+        const auto scale = static_cast<uint16_t>(src[0] < 2 ? 0x20 << src[0] : (src[0] - 1) << 7);
+        std::memcpy(row.half(b * 32), &scale, 2);
+        for (uint32_t p = 0; p < 4; ++p) store_word(row.quants + 64 * p, load_word(src + 1 + 4 * p));
+    }
+}
+
+/// Any type of few different integers: nibbles that index the type's table.
+void pack_codes(int32_t dtype, const uint8_t* src, size_t block_bytes, uint32_t blocks, Row row) {
+    std::array<uint8_t, 256> index{};
+    for (uint8_t i = 16; i-- > 0;) index[static_cast<uint8_t>((*transformer::code_table(dtype))[i])] = i;
+    transformer::CodeBlock block;
+    const auto code = [&](uint32_t i) { return index[static_cast<uint8_t>(block.values[i])]; };
+    for (uint32_t super = 0; super < blocks / 8; ++super, src += block_bytes) {
+        transformer::decode_codes(dtype, src, block);
+        const size_t scales = super * 320;
+        std::memcpy(row.scales + scales + 4 * row.index, &block.d, 4);
+        for (uint32_t j = 0; j < 8; ++j, row.quants += 256) {
+            std::memcpy(row.byte(scales + 64 + 32 * j), &block.scales[2 * j], 1);
+            std::memcpy(row.byte(scales + 80 + 32 * j), &block.scales[2 * j + 1], 1);
+            for (uint32_t i = 0; i < 16; ++i) {
+                row.quants[64 * (i / 4) + i % 4] = static_cast<uint8_t>(code(32 * j + i) | code(32 * j + 16 + i) << 4);
+            }
+        }
+    }
+}
+
+/// The numbers of a type's table + 128, four times.
+void put_table(int32_t dtype, uint8_t* head) {
+    const transformer::CodeTable& table = *transformer::code_table(dtype);
+    for (size_t i = 0; i < 64; ++i) head[i] = static_cast<uint8_t>(table[i % 16] + 128);
+}
+
 }  // namespace
 
 std::optional<Pack> pack_of(int32_t dtype) noexcept {
@@ -143,7 +209,14 @@ std::optional<Pack> pack_of(int32_t dtype) noexcept {
             return Pack::kQ5K;
         case GANTRY_DTYPE_Q6_K:
             return Pack::kQ6K;
+        case GANTRY_DTYPE_Q2_K:
+            return Pack::kQ2K;
+        case GANTRY_DTYPE_IQ4_NL:
+            return Pack::kIq4Nl;
+        case GANTRY_DTYPE_MXFP4:
+            return Pack::kMxfp4;
         default:
+            if (transformer::has_code_blocks(dtype)) return Pack::kCodes;
             return std::nullopt;
     }
 }
@@ -152,16 +225,19 @@ uint64_t packed_bytes(Pack pack, uint64_t rows, uint64_t depth) noexcept {
     return (rows + kPanelRows - 1) / kPanelRows * pack_layout(pack).panel_bytes(static_cast<uint32_t>(depth / kBlock));
 }
 
-void pack_panel(Pack pack, const std::byte* rows, size_t row_bytes, uint32_t count, uint32_t depth, uint8_t* panel) {
+void pack_panel(int32_t dtype, const std::byte* rows, size_t row_bytes, uint32_t count, uint32_t depth,
+                uint8_t* panel) {
     constexpr uint32_t kPart = 8;  // blocks; all rows of a part before the next, so that its lines stay in the L1 cache
+    const Pack pack = *pack_of(dtype);
     const PackLayout layout = pack_layout(pack);
     const uint32_t blocks = depth / kBlock;
+    if (layout.head_bytes != 0) put_table(dtype, panel);
     uint8_t* const quants = panel + layout.scale_section(blocks);
     for (uint32_t b = 0; b < blocks; b += kPart) {
         const uint32_t n = std::min(kPart, blocks - b);
         for (uint32_t r = 0; r < count; ++r) {
             const auto* src = reinterpret_cast<const uint8_t*>(rows + r * row_bytes + row_bytes * b / blocks);
-            const Row row{panel + static_cast<size_t>(b / layout.scale_blocks) * layout.scale_bytes,
+            const Row row{panel + layout.head_bytes + static_cast<size_t>(b / layout.scale_blocks) * layout.scale_bytes,
                           quants + static_cast<size_t>(b) * layout.quant_bytes + 4 * r, r};
             switch (pack) {
                 case Pack::kQ8_0:
@@ -187,6 +263,18 @@ void pack_panel(Pack pack, const std::byte* rows, size_t row_bytes, uint32_t cou
                     break;
                 case Pack::kQ6K:
                     pack_q6_k(src, n, row);
+                    break;
+                case Pack::kQ2K:
+                    pack_q2_k(src, n, row);
+                    break;
+                case Pack::kIq4Nl:
+                    pack_iq4_nl(src, n, row);
+                    break;
+                case Pack::kMxfp4:
+                    pack_mxfp4(src, n, row);
+                    break;
+                case Pack::kCodes:
+                    pack_codes(dtype, src, row_bytes / (blocks / 8), n, row);
                     break;
             }
         }

@@ -16,6 +16,10 @@ constexpr uint32_t kLibraryRows = 64;
 constexpr size_t kLibraryElements = 256 * 1024;
 /// Activations that are passed over for each panel, so that they stay in the L2 cache.
 constexpr size_t kRowBytes = 512 * 1024;
+/// Added to the distance of quantised rows and of their BlockInfos: at a power of two, a tile's rows would all lie in
+/// the same few sets of the L1 cache.
+constexpr uint32_t kPadValues = 64;
+constexpr uint32_t kPadBlocks = 2;
 
 const CpuWeight& own(const transformer::Weight* weight) { return *static_cast<const CpuWeight*>(weight); }
 const float* bias_of(const LinearOut& out) { return out.bias == nullptr ? nullptr : own(out.bias).values(); }
@@ -37,7 +41,8 @@ uint64_t Products::scratch_bytes(const transformer::ScratchSpec& s) {
     // Per activation an int8, its share of a BlockInfo, and a bf16; per thread weights on their way to the library.
     const uint64_t per_value = sizeof(int8_t) + sizeof(BlockInfo) / kBlock + sizeof(uint16_t);
     const uint64_t converted = std::max<uint64_t>(kLibraryElements, uint64_t{s.widest_input} * kPanelRows);
-    return uint64_t{s.max_tokens} * s.widest_input * per_value +
+    const uint64_t padding = kPadValues + kPadBlocks * sizeof(BlockInfo);
+    return uint64_t{s.max_tokens} * (s.widest_input * per_value + padding) +
            s.threads * converted * (sizeof(float) + sizeof(uint16_t));
 }
 
@@ -56,15 +61,15 @@ void Products::prepare_rows(Mat x) {
     const auto parts = std::min<size_t>(x.rows, x.rows < 4 ? 1 : pool_.size() * 4);
     if (any(Way::kPacked)) {
         const uint32_t blocks = x.cols / kBlock;
-        if (quants_.size() < elements) {
-            quants_.resize(elements);
-            block_info_.resize(elements / kBlock);
-        }
+        const size_t stride = x.cols + kPadValues, info_stride = blocks + kPadBlocks;
+        quants_.resize(std::max(quants_.size(), x.rows * stride));
+        block_info_.resize(std::max(block_info_.size(), x.rows * info_stride));
         pool_.for_each(parts, [&](size_t part, uint32_t) {
             const size_t begin = part * x.rows / parts, end = (part + 1) * x.rows / parts;
-            const auto count = static_cast<uint32_t>(end - begin);
-            kernels_.quantize(x.data + begin * x.cols, count * blocks, quants_.data() + begin * x.cols,
-                              block_info_.data() + begin * blocks);
+            for (size_t row = begin; row < end; ++row) {
+                kernels_.quantize(x.data + row * x.cols, blocks, quants_.data() + row * stride,
+                                  block_info_.data() + row * info_stride);
+            }
         });
     }
     if (library_type_ == Element::kBf16 && any(Way::kLibrary)) {
@@ -128,10 +133,11 @@ void Products::packed_product(const Task& task, Mat x) const {
     const float* bias = bias_of(*task.out);
     const auto most = std::max(32U, static_cast<uint32_t>(kRowBytes / x.cols) / 8 * 8);
     const uint32_t blocks = x.cols / kBlock;
+    const size_t stride = x.cols + kPadValues, info_stride = blocks + kPadBlocks;
     for (uint32_t row = 0; row < x.rows; row += most) {
-        const QuantRows rows{quants_.data() + static_cast<size_t>(row) * x.cols, x.cols,
-                             block_info_.data() + static_cast<size_t>(row) * blocks, blocks,
-                             std::min(most, x.rows - row)};
+        const QuantRows rows{
+            quants_.data() + row * stride, stride, block_info_.data() + row * info_stride, info_stride, blocks,
+            std::min(most, x.rows - row)};
         for (uint32_t p = task.begin; p < task.end; ++p) {
             const uint32_t column = p * kPanelRows;
             const OutTile out{task.out->out.data + static_cast<size_t>(row) * columns + column, columns,

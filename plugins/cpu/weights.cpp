@@ -77,7 +77,7 @@ CpuWeight::CpuWeight(const gantry_tensor_view_t& view, WeightUse use, Precision 
         pool.for_each(std::min(part, panels - begin), [&](size_t offset, uint32_t) {
             const uint64_t panel = begin + offset;
             const uint64_t first = panel * kPanelRows;
-            pack_panel(*pack_, file_row(first), row_bytes_,
+            pack_panel(dtype_, file_row(first), row_bytes_,
                        static_cast<uint32_t>(std::min<uint64_t>(kPanelRows, rows_ - first)), depth,
                        packed_.as<uint8_t>() + panel * panel_bytes_);
         });

@@ -84,9 +84,22 @@ std::vector<std::byte> random_weight(int32_t dtype, uint32_t rows) {
         const uint64_t bits = random();
         std::memcpy(bytes.data() + i, &bits, 8);
     }
+    // Where the scale is, and behind it perhaps a minimum; of some types it does not matter what the bits are.
+    const auto place = [dtype]() -> size_t {
+        switch (dtype) {
+            case GANTRY_DTYPE_Q2_K:
+                return 80;
+            case GANTRY_DTYPE_Q3_K:
+                return 108;
+            case GANTRY_DTYPE_Q6_K:
+                return 208;
+            default:
+                return 0;
+        }
+    }();
     for (size_t at = 0; at < bytes.size(); at += traits.block_bytes) {
-        std::memcpy(bytes.data() + at + (dtype == GANTRY_DTYPE_Q6_K ? 208 : 0), &scale, 2);
-        if (dtype != GANTRY_DTYPE_Q6_K) std::memcpy(bytes.data() + at + 2, &scale, 2);
+        std::memcpy(bytes.data() + at + place, &scale, 2);
+        if (place == 0 || dtype == GANTRY_DTYPE_Q2_K) std::memcpy(bytes.data() + at + place + 2, &scale, 2);
     }
     return bytes;
 }
@@ -145,9 +158,11 @@ void bench(uint32_t threads, std::string_view only) {
     ThreadPool pool(threads);
     const double bandwidth = read_bandwidth(pool);
     std::printf("%u threads: read %.1f GB/s\n", threads, bandwidth);
-    for (const int32_t dtype : {GANTRY_DTYPE_F32, GANTRY_DTYPE_F16, GANTRY_DTYPE_BF16, GANTRY_DTYPE_Q8_0,
-                                GANTRY_DTYPE_Q4_0, GANTRY_DTYPE_Q4_1, GANTRY_DTYPE_Q5_0, GANTRY_DTYPE_Q5_1,
-                                GANTRY_DTYPE_Q4_K, GANTRY_DTYPE_Q5_K, GANTRY_DTYPE_Q6_K}) {
+    for (const int32_t dtype :
+         {GANTRY_DTYPE_F32, GANTRY_DTYPE_F16, GANTRY_DTYPE_BF16, GANTRY_DTYPE_Q8_0, GANTRY_DTYPE_Q4_0,
+          GANTRY_DTYPE_Q4_1, GANTRY_DTYPE_Q5_0, GANTRY_DTYPE_Q5_1, GANTRY_DTYPE_Q2_K, GANTRY_DTYPE_Q3_K,
+          GANTRY_DTYPE_Q4_K, GANTRY_DTYPE_Q5_K, GANTRY_DTYPE_Q6_K, GANTRY_DTYPE_IQ2_XXS, GANTRY_DTYPE_IQ4_NL,
+          GANTRY_DTYPE_IQ4_XS, GANTRY_DTYPE_MXFP4}) {
         if (only.empty() || transformer::type_traits(dtype).name == only) bench_type(dtype, pool, bandwidth);
     }
 }

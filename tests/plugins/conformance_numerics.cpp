@@ -69,9 +69,11 @@ TEST_P(Conformance, EveryWeightTypeAgreesWithTheOracleOnTheDecodedWeights) {
     const Plugin oracle(built_plugin("reference"));
     std::vector<int32_t> prompt;
     for (int32_t i = 0; i < 24; ++i) prompt.push_back((i * 37 + 11) % 128);
-    for (const int32_t dtype : {GANTRY_DTYPE_F32, GANTRY_DTYPE_F16, GANTRY_DTYPE_BF16, GANTRY_DTYPE_Q8_0,
-                                GANTRY_DTYPE_Q4_0, GANTRY_DTYPE_Q4_1, GANTRY_DTYPE_Q5_0, GANTRY_DTYPE_Q5_1,
-                                GANTRY_DTYPE_Q4_K, GANTRY_DTYPE_Q5_K, GANTRY_DTYPE_Q6_K}) {
+    for (const int32_t dtype :
+         {GANTRY_DTYPE_F32, GANTRY_DTYPE_F16, GANTRY_DTYPE_BF16, GANTRY_DTYPE_Q8_0, GANTRY_DTYPE_Q4_0,
+          GANTRY_DTYPE_Q4_1, GANTRY_DTYPE_Q5_0, GANTRY_DTYPE_Q5_1, GANTRY_DTYPE_Q4_K, GANTRY_DTYPE_Q5_K,
+          GANTRY_DTYPE_Q6_K, GANTRY_DTYPE_Q2_K, GANTRY_DTYPE_Q3_K, GANTRY_DTYPE_IQ4_NL, GANTRY_DTYPE_IQ4_XS,
+          GANTRY_DTYPE_IQ2_XXS, GANTRY_DTYPE_IQ3_XXS, GANTRY_DTYPE_IQ3_S, GANTRY_DTYPE_MXFP4}) {
         for (const bool tied : {false, true}) {
             SCOPED_TRACE(std::string(transformer::type_traits(dtype).name) + (tied ? ", tied" : ""));
             const TestModel stored = random_model(dtype, 7, tied);

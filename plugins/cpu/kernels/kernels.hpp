@@ -26,8 +26,8 @@ inline constexpr uint32_t kGroupTokens = 16;
 inline constexpr uint32_t kStepTokens = 128;
 
 /// Packed weight formats (see packing.hpp).
-enum class Pack : uint8_t { kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ4K, kQ5K, kQ6K };
-inline constexpr size_t kPackCount = 8;
+enum class Pack : uint8_t { kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ2K, kQ4K, kQ5K, kQ6K, kIq4Nl, kMxfp4, kCodes };
+inline constexpr size_t kPackCount = 12;
 
 /// Plain element types of weights and KV.
 enum class Element : uint8_t { kF32, kF16, kBf16 };
@@ -49,7 +49,8 @@ static_assert(sizeof(BlockInfo) == 32);
 struct QuantRows {
     const int8_t* q = nullptr;  ///< row r at q + r * q_stride
     size_t q_stride = 0;
-    const BlockInfo* info = nullptr;  ///< row r at info + r * blocks
+    const BlockInfo* info = nullptr;  ///< row r at info + r * info_stride
+    size_t info_stride = 0;
     uint32_t blocks = 0;
     uint32_t rows = 0;
 };

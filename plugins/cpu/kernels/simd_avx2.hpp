@@ -97,6 +97,7 @@ inline F load_s8(const uint8_t* p) {
 }
 
 inline B load_bytes(const uint8_t* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }
+inline void store_bytes(uint8_t* p, B a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v); }
 inline B low_nibbles(B a) { return {_mm256_and_si256(a.v, _mm256_set1_epi8(0x0f))}; }
 inline B high_nibbles(B a) { return {_mm256_and_si256(_mm256_srli_epi16(a.v, 4), _mm256_set1_epi8(0x0f))}; }
 template <int kShift, int kMask>
@@ -109,6 +110,9 @@ inline B with_high(B base, B bits) {
     }
     return {_mm256_or_si256(base.v, _mm256_and_si256(moved, _mm256_set1_epi8(kMask)))};
 }
+/// Byte i of the table, which lies in every 16 bytes, for every byte i < 16.
+inline B lookup(B table, B index) { return {_mm256_shuffle_epi8(table.v, index.v)}; }
+inline B no_bits() { return {_mm256_setzero_si256()}; }
 inline B spread4(const int8_t* p) {
     int32_t four;
     __builtin_memcpy(&four, p, 4);

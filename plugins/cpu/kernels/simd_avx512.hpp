@@ -86,6 +86,7 @@ inline F load_s8(const uint8_t* p) {
 }
 
 inline B load_bytes(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+inline void store_bytes(uint8_t* p, B a) { _mm512_storeu_si512(p, a.v); }
 inline B low_nibbles(B a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(0x0f))}; }
 inline B high_nibbles(B a) { return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(0x0f))}; }
 /// base | ((bits >> shift) << 4 & mask): adds stored high bits to nibbles. Shift may be negative.
@@ -99,6 +100,9 @@ inline B with_high(B base, B bits) {
     }
     return {_mm512_ternarylogic_epi32(moved, _mm512_set1_epi8(kMask), base.v, 0xea)};  // (moved & mask) | base
 }
+/// Byte i of the table, which lies in every 16 bytes, for every byte i < 16.
+inline B lookup(B table, B index) { return {_mm512_shuffle_epi8(table.v, index.v)}; }
+inline B no_bits() { return {_mm512_setzero_si512()}; }
 /// Four consecutive int8 activations in every lane.
 inline B spread4(const int8_t* p) {
     int32_t four;

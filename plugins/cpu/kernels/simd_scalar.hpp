@@ -138,6 +138,9 @@ inline B make_bytes(Op op) {
 inline B load_bytes(const uint8_t* p) {
     return make_bytes([&](uint32_t i) { return p[i]; });
 }
+inline void store_bytes(uint8_t* p, B a) {
+    for (uint32_t i = 0; i < 4 * kLanes; ++i) p[i] = a.v[i];
+}
 inline B low_nibbles(B a) {
     return make_bytes([&](uint32_t i) { return a.v[i] & 15; });
 }
@@ -147,6 +150,13 @@ inline B high_nibbles(B a) {
 template <int kShift, int kMask>
 inline B with_high(B base, B bits) {
     return make_bytes([&](uint32_t i) { return base.v[i] | (((bits.v[i] >> kShift) << 4) & kMask); });
+}
+/// Byte i of the table for every byte i < 16.
+inline B lookup(B table, B index) {
+    return make_bytes([&](uint32_t i) { return table.v[index.v[i]]; });
+}
+inline B no_bits() {
+    return make_bytes([](uint32_t) { return 0; });
 }
 inline B spread4(const int8_t* p) {
     return make_bytes([&](uint32_t i) { return static_cast<uint8_t>(p[i % 4]); });

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <gantry/cpp/error.hpp>
+#include <gantry/transformer/code_blocks.hpp>
 
 namespace gantry::transformer {
 namespace {
@@ -137,15 +138,56 @@ void block_q6_k(const uint8_t* b, float* out) {
     }
 }
 
+// 16 groups of 16 with a four-bit scale and minimum each: scales[16], two bits a weight in q[64], d, dmin.
+void block_q2_k(const uint8_t* b, float* out) {
+    const float d = load_f16(b + 80);
+    const float dmin = load_f16(b + 82);
+    for (int i = 0; i < 256; ++i) {
+        const int group = i / 32;
+        const uint8_t scale = b[i / 16];
+        const int value = b[16 + 32 * (group / 4) + i % 32] >> (2 * (group % 4)) & 3;
+        *out++ =
+            d * static_cast<float>(low(scale)) * static_cast<float>(value) - dmin * static_cast<float>(high(scale));
+    }
+}
+
+// Nibbles that index a table, in Q4_0's order: a scale, q[16].
+void block_nibble_codes(int32_t dtype, float d, const uint8_t* q, float* out) {
+    const CodeTable& table = *code_table(dtype);
+    for (int i = 0; i < 16; ++i) {
+        out[i] = d * static_cast<float>(table[static_cast<size_t>(low(q[i]))]);
+        out[i + 16] = d * static_cast<float>(table[static_cast<size_t>(high(q[i]))]);
+    }
+}
+void block_iq4_nl(const uint8_t* b, float* out) { block_nibble_codes(GANTRY_DTYPE_IQ4_NL, load_f16(b), b + 2, out); }
+
+// The scale is a power of two, 2^(e - 127) (OCP Microscaling Formats 1.0); the table's numbers are doubled.
+void block_mxfp4(const uint8_t* b, float* out) {
+    const uint32_t bits = b[0] < 2 ? 0x00200000U << b[0] : (b[0] - 1U) << 23;
+    block_nibble_codes(GANTRY_DTYPE_MXFP4, std::bit_cast<float>(bits), b + 1, out);
+}
+
+template <int32_t kDtype>
+void block_codes(const uint8_t* b, float* out) {
+    CodeBlock block;
+    decode_codes(kDtype, b, block);
+    for (size_t i = 0; i < block.values.size(); ++i) {
+        out[i] = block.d * static_cast<float>(block.scales[i / 16]) * static_cast<float>(block.values[i]);
+    }
+}
+
 struct Type {
     int32_t dtype;
     TypeTraits traits;
     void (*block)(const uint8_t*, float*);
 };
 
+constexpr Type known(int32_t dtype, uint32_t elements, uint32_t bytes, std::string_view name) {
+    return {dtype, {elements, bytes, name, false}, nullptr};
+}
 constexpr Type known(int32_t dtype, uint32_t elements, uint32_t bytes, std::string_view name,
-                     void (*block)(const uint8_t*, float*) = nullptr) {
-    return {dtype, {elements, bytes, name, block != nullptr}, block};
+                     void (*block)(const uint8_t*, float*)) {
+    return {dtype, {elements, bytes, name, true}, block};
 }
 
 // Types without a decoder are listed so that messages can name them.
@@ -158,28 +200,28 @@ constexpr std::array kTypes = {
     known(GANTRY_DTYPE_Q5_1, 32, 24, "Q5_1", block_q5_1),
     known(GANTRY_DTYPE_Q8_0, 32, 34, "Q8_0", block_q8_0),
     known(GANTRY_DTYPE_Q8_1, 32, 36, "Q8_1"),
-    known(GANTRY_DTYPE_Q2_K, 256, 84, "Q2_K"),
-    known(GANTRY_DTYPE_Q3_K, 256, 110, "Q3_K"),
+    known(GANTRY_DTYPE_Q2_K, 256, 84, "Q2_K", block_q2_k),
+    known(GANTRY_DTYPE_Q3_K, 256, 110, "Q3_K", block_codes<GANTRY_DTYPE_Q3_K>),
     known(GANTRY_DTYPE_Q4_K, 256, 144, "Q4_K", block_q4_k),
     known(GANTRY_DTYPE_Q5_K, 256, 176, "Q5_K", block_q5_k),
     known(GANTRY_DTYPE_Q6_K, 256, 210, "Q6_K", block_q6_k),
     known(GANTRY_DTYPE_Q8_K, 256, 292, "Q8_K"),
-    known(GANTRY_DTYPE_IQ2_XXS, 256, 66, "IQ2_XXS"),
-    known(GANTRY_DTYPE_IQ2_XS, 256, 74, "IQ2_XS"),
-    known(GANTRY_DTYPE_IQ3_XXS, 256, 98, "IQ3_XXS"),
-    known(GANTRY_DTYPE_IQ1_S, 256, 50, "IQ1_S"),
-    known(GANTRY_DTYPE_IQ4_NL, 32, 18, "IQ4_NL"),
-    known(GANTRY_DTYPE_IQ3_S, 256, 110, "IQ3_S"),
-    known(GANTRY_DTYPE_IQ2_S, 256, 82, "IQ2_S"),
-    known(GANTRY_DTYPE_IQ4_XS, 256, 136, "IQ4_XS"),
+    known(GANTRY_DTYPE_IQ2_XXS, 256, 66, "IQ2_XXS", block_codes<GANTRY_DTYPE_IQ2_XXS>),
+    known(GANTRY_DTYPE_IQ2_XS, 256, 74, "IQ2_XS", block_codes<GANTRY_DTYPE_IQ2_XS>),
+    known(GANTRY_DTYPE_IQ3_XXS, 256, 98, "IQ3_XXS", block_codes<GANTRY_DTYPE_IQ3_XXS>),
+    known(GANTRY_DTYPE_IQ1_S, 256, 50, "IQ1_S", block_codes<GANTRY_DTYPE_IQ1_S>),
+    known(GANTRY_DTYPE_IQ4_NL, 32, 18, "IQ4_NL", block_iq4_nl),
+    known(GANTRY_DTYPE_IQ3_S, 256, 110, "IQ3_S", block_codes<GANTRY_DTYPE_IQ3_S>),
+    known(GANTRY_DTYPE_IQ2_S, 256, 82, "IQ2_S", block_codes<GANTRY_DTYPE_IQ2_S>),
+    known(GANTRY_DTYPE_IQ4_XS, 256, 136, "IQ4_XS", block_codes<GANTRY_DTYPE_IQ4_XS>),
     known(GANTRY_DTYPE_I8, 1, 1, "I8"),
     known(GANTRY_DTYPE_I16, 1, 2, "I16"),
     known(GANTRY_DTYPE_I32, 1, 4, "I32"),
     known(GANTRY_DTYPE_I64, 1, 8, "I64"),
     known(GANTRY_DTYPE_F64, 1, 8, "F64"),
-    known(GANTRY_DTYPE_IQ1_M, 256, 56, "IQ1_M"),
+    known(GANTRY_DTYPE_IQ1_M, 256, 56, "IQ1_M", block_codes<GANTRY_DTYPE_IQ1_M>),
     known(GANTRY_DTYPE_BF16, 1, 2, "BF16", block_bf16),
-    known(GANTRY_DTYPE_MXFP4, 32, 17, "MXFP4"),
+    known(GANTRY_DTYPE_MXFP4, 32, 17, "MXFP4", block_mxfp4),
     known(GANTRY_DTYPE_U8, 1, 1, "U8"),
     known(GANTRY_DTYPE_U16, 1, 2, "U16"),
     known(GANTRY_DTYPE_U32, 1, 4, "U32"),

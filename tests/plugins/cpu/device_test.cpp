@@ -82,7 +82,7 @@ TEST(DeviceTest, DamagedWeightsAreRefused) {
     view = random.view();
     view.rank = 0;
     EXPECT_THROW(device.load_weight(view, WeightUse::kLinear), sdk::Error);
-    EXPECT_FALSE(device.supports(GANTRY_DTYPE_IQ4_XS, WeightUse::kLinear));
+    EXPECT_FALSE(device.supports(GANTRY_DTYPE_Q8_1, WeightUse::kLinear));
 }
 
 TEST(DeviceTest, OperationsOnSeveralThreadsEqualThoseOnOne) {

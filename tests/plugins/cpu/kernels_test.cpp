@@ -63,7 +63,7 @@ void check_packed(const Kernels& k, int32_t dtype, uint32_t rows, uint32_t colum
     const std::vector<float> bias = random_floats(columns, 5);
     const Pack pack = *pack_of(dtype);
     std::vector<uint8_t> panel(packed_bytes(pack, columns, depth), 0);
-    pack_panel(pack, weight.bytes.data(), transformer::row_bytes(dtype, depth), columns, depth, panel.data());
+    pack_panel(dtype, weight.bytes.data(), transformer::row_bytes(dtype, depth), columns, depth, panel.data());
 
     const uint32_t blocks = depth / kBlock;
     std::vector<int8_t> q(x.size());
@@ -73,7 +73,7 @@ void check_packed(const Kernels& k, int32_t dtype, uint32_t rows, uint32_t colum
     const size_t stride = columns + 3;
     std::vector<float> out(rows * stride, accumulate ? 0.5F : kGuard);
     std::vector<float> before = out;
-    k.packed[static_cast<size_t>(pack)](panel.data(), {q.data(), depth, info.data(), blocks, rows}, columns,
+    k.packed[static_cast<size_t>(pack)](panel.data(), {q.data(), depth, info.data(), blocks, blocks, rows}, columns,
                                         {out.data(), stride, accumulate ? bias.data() : nullptr, accumulate});
     for (uint32_t r = 0; r < rows; ++r) {
         for (uint32_t c = 0; c < columns; ++c) {
@@ -121,12 +121,12 @@ TEST_P(KernelsTest, PackedProductsSurviveTheLargestValues) {
             const std::vector<float> x(256, -1.0F);
             const Pack pack = *pack_of(dtype);
             std::vector<uint8_t> panel(packed_bytes(pack, 16, 256), 0);
-            pack_panel(pack, weight.bytes.data(), transformer::row_bytes(dtype, 256), 16, 256, panel.data());
+            pack_panel(dtype, weight.bytes.data(), transformer::row_bytes(dtype, 256), 16, 256, panel.data());
             std::vector<int8_t> q(256);
             std::vector<BlockInfo> info(8);
             k.quantize(x.data(), 8, q.data(), info.data());
             std::vector<float> out(16);
-            k.packed[static_cast<size_t>(pack)](panel.data(), {q.data(), 256, info.data(), 8, 1}, 16,
+            k.packed[static_cast<size_t>(pack)](panel.data(), {q.data(), 256, info.data(), 8, 8, 1}, 16,
                                                 {out.data(), 16, nullptr, false});
             for (uint32_t c = 0; c < 16; ++c) {
                 double exact = 0, magnitude = 0;
@@ -142,20 +142,20 @@ TEST_P(KernelsTest, PackedProductsSurviveTheLargestValues) {
 
 TEST_P(KernelsTest, ARowsResultDoesNotDependOnTheOtherRows) {
     for (const int32_t dtype : weight_types()) {
-        const RandomWeight weight(dtype, 16, 512, 11);
-        const uint32_t rows = 15;
-        const std::vector<float> x = random_floats(rows * 512, 12);
+        const RandomWeight weight(dtype, 16, 1024, 11);
+        const uint32_t rows = 70;  // more than one pass
+        const std::vector<float> x = random_floats(rows * 1024, 12);
         std::vector<float> together(rows * 16), alone(rows * 16);
         if (const auto pack = pack_of(dtype)) {
-            std::vector<uint8_t> panel(packed_bytes(*pack, 16, 512), 0);
-            pack_panel(*pack, weight.bytes.data(), transformer::row_bytes(dtype, 512), 16, 512, panel.data());
+            std::vector<uint8_t> panel(packed_bytes(*pack, 16, 1024), 0);
+            pack_panel(dtype, weight.bytes.data(), transformer::row_bytes(dtype, 1024), 16, 1024, panel.data());
             std::vector<int8_t> q(x.size());
             std::vector<BlockInfo> info(x.size() / kBlock);
-            k.quantize(x.data(), rows * 16, q.data(), info.data());
+            k.quantize(x.data(), rows * 32, q.data(), info.data());
             const auto fn = k.packed[static_cast<size_t>(*pack)];
-            fn(panel.data(), {q.data(), 512, info.data(), 16, rows}, 16, {together.data(), 16, nullptr, false});
+            fn(panel.data(), {q.data(), 1024, info.data(), 32, 32, rows}, 16, {together.data(), 16, nullptr, false});
             for (uint32_t r = 0; r < rows; ++r) {
-                fn(panel.data(), {q.data() + r * 512, 512, info.data() + r * 16, 16, 1}, 16,
+                fn(panel.data(), {q.data() + r * 1024, 1024, info.data() + r * 32, 32, 32, 1}, 16,
                    {alone.data() + r * 16, 16, nullptr, false});
             }
         } else {
@@ -163,15 +163,15 @@ TEST_P(KernelsTest, ARowsResultDoesNotDependOnTheOtherRows) {
                                  : dtype == GANTRY_DTYPE_F16 ? Element::kF16
                                                              : Element::kBf16;
             const auto fn = k.dot[static_cast<size_t>(element)];
-            const size_t stride = transformer::row_bytes(dtype, 512);
-            fn({weight.bytes.data(), stride, 16, 512, x.data(), 512, rows, {together.data(), 16, nullptr, false}});
+            const size_t stride = transformer::row_bytes(dtype, 1024);
+            fn({weight.bytes.data(), stride, 16, 1024, x.data(), 1024, rows, {together.data(), 16, nullptr, false}});
             for (uint32_t r = 0; r < rows; ++r) {
                 fn({weight.bytes.data(),
                     stride,
                     16,
-                    512,
-                    x.data() + r * 512,
-                    512,
+                    1024,
+                    x.data() + r * 1024,
+                    1024,
                     1,
                     {alone.data() + r * 16, 16, nullptr, false}});
             }

@@ -28,10 +28,12 @@ inline std::vector<float> random_floats(size_t n, uint32_t seed, float spread = 
 
 /// All types that weights may have.
 inline const std::vector<int32_t>& weight_types() {
-    static const std::vector<int32_t> kTypes = {GANTRY_DTYPE_F32,  GANTRY_DTYPE_F16,  GANTRY_DTYPE_BF16,
-                                                GANTRY_DTYPE_Q8_0, GANTRY_DTYPE_Q4_0, GANTRY_DTYPE_Q4_1,
-                                                GANTRY_DTYPE_Q5_0, GANTRY_DTYPE_Q5_1, GANTRY_DTYPE_Q4_K,
-                                                GANTRY_DTYPE_Q5_K, GANTRY_DTYPE_Q6_K};
+    static const std::vector<int32_t> kTypes = {
+        GANTRY_DTYPE_F32,     GANTRY_DTYPE_F16,    GANTRY_DTYPE_BF16,  GANTRY_DTYPE_Q8_0,    GANTRY_DTYPE_Q4_0,
+        GANTRY_DTYPE_Q4_1,    GANTRY_DTYPE_Q5_0,   GANTRY_DTYPE_Q5_1,  GANTRY_DTYPE_Q4_K,    GANTRY_DTYPE_Q5_K,
+        GANTRY_DTYPE_Q6_K,    GANTRY_DTYPE_Q2_K,   GANTRY_DTYPE_Q3_K,  GANTRY_DTYPE_IQ1_S,   GANTRY_DTYPE_IQ1_M,
+        GANTRY_DTYPE_IQ2_XXS, GANTRY_DTYPE_IQ2_XS, GANTRY_DTYPE_IQ2_S, GANTRY_DTYPE_IQ3_XXS, GANTRY_DTYPE_IQ3_S,
+        GANTRY_DTYPE_IQ4_NL,  GANTRY_DTYPE_IQ4_XS, GANTRY_DTYPE_MXFP4};
     return kTypes;
 }
 
@@ -53,13 +55,37 @@ struct RandomWeight {
         const size_t block = transformer::type_traits(type).block_bytes;
         for (size_t at = 0; at < bytes.size(); at += block) {
             const float scale = 0.001F * static_cast<float>(1 + random() % 20);
-            if (type == GANTRY_DTYPE_Q6_K) {
-                put_half(at + 208, scale);
-                continue;
+            switch (type) {
+                case GANTRY_DTYPE_Q6_K:
+                    put_half(at + 208, scale);
+                    break;
+                case GANTRY_DTYPE_Q3_K:
+                    put_half(at + 108, scale);
+                    break;
+                case GANTRY_DTYPE_Q2_K:
+                    put_half(at + 80, scale);
+                    put_half(at + 82, -scale);
+                    break;
+                case GANTRY_DTYPE_IQ1_M: {  // the bits of its scale are the top nibbles of the last four words
+                    const uint16_t half = transformer::f32_to_f16(scale);
+                    for (size_t i = 0; i < 4; ++i) {
+                        std::byte& top = bytes[at + 49 + 2 * i];
+                        top = (top & std::byte{15}) | static_cast<std::byte>((half >> (4 * i) & 15) << 4);
+                    }
+                    break;
+                }
+                case GANTRY_DTYPE_MXFP4:
+                    bytes[at] = static_cast<std::byte>(115 + random() % 8);
+                    break;
+                case GANTRY_DTYPE_Q4_1:
+                case GANTRY_DTYPE_Q5_1:
+                case GANTRY_DTYPE_Q4_K:
+                case GANTRY_DTYPE_Q5_K:
+                    put_half(at + 2, -scale);
+                    [[fallthrough]];
+                default:
+                    put_half(at, scale);
             }
-            put_half(at, scale);
-            if (type != GANTRY_DTYPE_Q8_0 && type != GANTRY_DTYPE_Q4_0 && type != GANTRY_DTYPE_Q5_0)
-                put_half(at + 2, -scale);
         }
     }
 

@@ -68,6 +68,31 @@ void scale_block(int32_t dtype, char* b, float std, float jitter) {
         case GANTRY_DTYPE_Q6_K:
             put_f16(b + 208, s / (18.5F * 74));
             break;
+        case GANTRY_DTYPE_Q2_K:
+            // Equal scales and minima; the numbers 0 .. 3 have their middle at 1.5.
+            put_f16(b + 80, s / (8.8F * 1.12F));
+            put_f16(b + 82, 1.5F * s / (8.8F * 1.12F));
+            for (int i = 0; i < 16; ++i) b[i] = static_cast<char>((b[i] & 15) * 17);
+            break;
+        case GANTRY_DTYPE_Q3_K:
+            put_f16(b + 108, s / (18.5F * 2.3F));
+            break;
+        case GANTRY_DTYPE_IQ4_NL:
+            put_f16(b, s / 69);
+            break;
+        case GANTRY_DTYPE_IQ4_XS:
+            put_f16(b, s / (18.5F * 69));
+            break;
+        case GANTRY_DTYPE_IQ2_XXS:
+            put_f16(b, s / 60);
+            break;
+        case GANTRY_DTYPE_IQ3_XXS:
+        case GANTRY_DTYPE_IQ3_S:
+            put_f16(b, s / 150);
+            break;
+        case GANTRY_DTYPE_MXFP4:
+            b[0] = static_cast<char>(127 + static_cast<int>(std::floor(std::log2(s / 2.9F))));
+            break;
         default:
             break;
     }
