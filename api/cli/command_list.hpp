@@ -23,6 +23,7 @@ int cmd_show(const Arguments&);        // inspect.cpp
 int cmd_tokenize(const Arguments&);    // inspect.cpp
 int cmd_detokenize(const Arguments&);  // inspect.cpp
 int cmd_template(const Arguments&);    // inspect.cpp
+int cmd_bench(const Arguments&);       // bench.cpp
 int cmd_backends(const Arguments&);    // info.cpp
 int cmd_version(const Arguments&);     // info.cpp
 int cmd_help(const Arguments&);        // info.cpp

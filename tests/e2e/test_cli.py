@@ -60,6 +60,9 @@ def test_chat_on_a_terminal(home):
     (["ps", "--jsn"], 2, "--json"),
     (["launch", "x", "--context", "abc"], 1, "--context"),
     (["tokenize", "hi"], 1, "--model"),
+    (["bench", "gantry-demo", "--threads", "1,x"], 1, "--threads"),
+    (["bench", "gantry-demo", "--prompt", "1000000"], 1, "context"),
+    (["bench", "gantry-demo", "--engine", "none"], 1, "'none'"),
     (["show", "gantry-dem"], 1, "gantry-demo"),
     (["show", "/no/such/file.gguf"], 1, "/no/such/file.gguf"),
 ])
@@ -72,7 +75,7 @@ def test_wrong_calls_say_what_to_do(home, words, code, text):
 
 def test_help_manual_and_completion_cover_every_command(home):
     overview = gantry(home, "help").stdout
-    for command in ["run", "serve", "launch", "ps", "stop", "sleep", "wake", "show", "backends", "tokenize", "detokenize", "template", "version"]:
+    for command in ["run", "serve", "launch", "ps", "stop", "sleep", "wake", "show", "bench", "backends", "tokenize", "detokenize", "template", "version"]:
         assert f"  {command}" in overview
         help_text = gantry(home, "help", command).stdout
         assert help_text.startswith(f"Usage: gantry {command}")
@@ -81,6 +84,15 @@ def test_help_manual_and_completion_cover_every_command(home):
             assert command in gantry(home, "completion", shell).stdout
     script = gantry(home, "completion", "bash").stdout
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+def test_bench_measures_the_machine_and_the_model(home):
+    words = ["bench", "gantry-demo", "--threads", "1", "--prompt", "32", "--tokens", "4", "--concurrency", "1,3"]
+    report = json.loads(gantry(home, *words, "--json").stdout)
+    assert report["machine"][0]["read_bytes_per_second"] > 1e8
+    assert [(s["what"], s["sequences"]) for s in report["speeds"]] == [("prompt", 1), ("generate", 1), ("generate", 3)]
+    assert all(s["tokens_per_second"] > 0 for s in report["speeds"])
+    assert "TOKENS/S" in gantry(home, *words).stdout
 
 
 def test_tokenize_and_detokenize_are_inverse_line_by_line(home):
