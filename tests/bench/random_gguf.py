@@ -3,7 +3,8 @@
 
     random_gguf.py --shape qwen2.5-0.5b --type q8_0 --out FILE
 
-Speed does not depend on the values; the text that such a model writes is noise. The tokenizer is a byte-level BPE with one
+Speed does not depend on the values; the text that such a model writes is noise. K- and I-quants and MXFP4 are random bits with
+scales that give weights of a sensible size; rows that are no multiple of 256 are Q8_0 in these. The tokenizer is a byte-level BPE with one
 merge: 256 bytes, one pair, fillers up to the vocabulary's size, and the three ChatML tokens. Both engines read the same file.
 """
 import argparse
@@ -17,10 +18,15 @@ SHAPES = {
     "llama-3.2-1b": ("llama", 2048, 16, 32, 8, 64, 8192, 128256, 5e5, 1e-5, 131072),
     "qwen3-0.6b": ("qwen3", 1024, 28, 16, 8, 128, 3072, 151936, 1e6, 1e-6, 40960),
 }
-TYPES = {t.name.lower(): t for t in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16,
-                                     gguf.GGMLQuantizationType.BF16, gguf.GGMLQuantizationType.Q8_0,
-                                     gguf.GGMLQuantizationType.Q4_0, gguf.GGMLQuantizationType.Q4_1,
-                                     gguf.GGMLQuantizationType.Q5_0, gguf.GGMLQuantizationType.Q5_1)}
+T = gguf.GGMLQuantizationType
+TYPES = {t.name.lower(): t for t in (T.F32, T.F16, T.BF16, T.Q8_0, T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1)}
+# Types that gguf-py cannot make: random bits. (offset of an fp16 scale in a block, its value for weights of deviation 1)
+BITS = {T.Q2_K: [(80, 0.101), (82, 0.152)], T.Q3_K: [(108, 0.0235)], T.Q4_K: [(0, 0.006), (2, 0.045)],
+        T.Q5_K: [(0, 0.003), (2, 0.0465)], T.Q6_K: [(208, 0.00073)], T.IQ1_S: [(0, 0.14)], T.IQ2_XXS: [(0, 0.0167)],
+        T.IQ2_XS: [(0, 0.0167)], T.IQ2_S: [(0, 0.0167)], T.IQ3_XXS: [(0, 0.0067)], T.IQ3_S: [(0, 0.0067)],
+        T.IQ4_NL: [(0, 0.0145)], T.IQ4_XS: [(0, 0.00078)], T.MXFP4: []}
+TYPES |= {t.name.lower(): t for t in BITS}
+TYPES["q4_k_m"] = T.Q4_K  # with Q6_K where llama.cpp's mixture of that name has it
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = ("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
             "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
@@ -70,7 +76,17 @@ def main():
     w.add_add_bos_token(False)
     w.add_chat_template(TEMPLATE)
 
-    def matrix(name, rows, cols):
+    def matrix(name, rows, cols, kind=kind):
+        if kind in BITS:
+            elements, size = gguf.GGML_QUANT_SIZES[kind]
+            if cols % elements:
+                return matrix(name, rows, cols, T.Q8_0)
+            data = rng.integers(0, 256, (rows * cols // elements, size), dtype=np.uint8)
+            for at, value in BITS[kind]:
+                data[:, at:at + 2] = np.full(1, value * cols ** -0.5, np.float16).view(np.uint8)
+            if kind == T.MXFP4:
+                data[:, 0] = 127 + int(np.floor(np.log2(cols ** -0.5 / 2.9)))
+            return w.add_tensor(name, data.reshape(rows, -1), raw_dtype=kind)
         data = rng.standard_normal((rows, cols), dtype=np.float32) * np.float32(cols ** -0.5)
         w.add_tensor(name, gguf.quantize(data, kind), raw_dtype=kind)
 
@@ -78,19 +94,22 @@ def main():
         w.add_tensor(name, np.full(n, value, np.float32) if value is not None else
                      rng.standard_normal(n).astype(np.float32) * np.float32(0.02))
 
-    matrix("token_embd.weight", vocab, hidden)
+    mixed = args.type == "q4_k_m"
+    matrix("token_embd.weight", vocab, hidden, T.Q6_K if mixed else kind)
     vector("output_norm.weight", hidden, 1)
     for i in range(layers):
+        # The first and last eighth of the layers and every third one between are finer.
+        fine = T.Q6_K if mixed and (i < layers // 8 or i >= 7 * layers // 8 or (i - layers // 8) % 3 == 2) else kind
         b = f"blk.{i}."
         vector(b + "attn_norm.weight", hidden, 1)
         vector(b + "ffn_norm.weight", hidden, 1)
         matrix(b + "attn_q.weight", heads * dim, hidden)
         matrix(b + "attn_k.weight", kv * dim, hidden)
-        matrix(b + "attn_v.weight", kv * dim, hidden)
+        matrix(b + "attn_v.weight", kv * dim, hidden, fine)
         matrix(b + "attn_output.weight", hidden, heads * dim)
         matrix(b + "ffn_gate.weight", ffn, hidden)
         matrix(b + "ffn_up.weight", ffn, hidden)
-        matrix(b + "ffn_down.weight", hidden, ffn)
+        matrix(b + "ffn_down.weight", hidden, ffn, fine)
         if arch == "qwen2":
             for n, rows in (("q", heads * dim), ("k", kv * dim), ("v", kv * dim)):
                 vector(b + f"attn_{n}.bias", rows)
