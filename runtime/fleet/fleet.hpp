@@ -35,6 +35,7 @@ struct LaunchRequest {
     std::string quantization;                   ///< empty: the registry's choice
     std::string model_path;                     ///< overrides where the files are
     std::string tool_parser, reasoning_parser;  ///< see runner::RunnerSpec
+    std::string template_kwargs;                ///< see runner::RunnerSpec
     std::optional<uint32_t> context;            ///< tokens; default: the model's, as memory allows
     std::optional<uint32_t> max_sequences;
     std::optional<uint32_t> threads;

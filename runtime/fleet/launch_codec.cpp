@@ -20,6 +20,7 @@ void each_field(Request& r, F&& f) {
     f("model_path", r.model_path);
     f("tool_parser", r.tool_parser);
     f("reasoning_parser", r.reasoning_parser);
+    f("template_kwargs", r.template_kwargs);
     f("context", r.context);
     f("max_sequences", r.max_sequences);
     f("threads", r.threads);

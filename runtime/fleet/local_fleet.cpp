@@ -407,6 +407,7 @@ class LocalFleet final : public Fleet {
         spec.engine = placement.engine;
         spec.tool_parser = request.tool_parser;
         spec.reasoning_parser = request.reasoning_parser;
+        spec.template_kwargs = request.template_kwargs;
         spec.socket = (fs::path(options_.runtime_dir) /
                        (std::to_string(::getpid()) + "-" + std::to_string(++sockets_made_) + ".sock"))
                           .string();

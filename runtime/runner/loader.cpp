@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "registry/registry.hpp"
 #include "runtime/runner/adapters.hpp"
@@ -136,7 +137,12 @@ Result<LoadedModel> load_model(const RunnerSpec& spec, StatusWriter& status, con
     status.progress("tokenizer", 0, 0);
     GANTRY_TRY(out.tokenizer, text::Tokenizer::create(out.manifest->tokenizer));
     GANTRY_TRY(OutputStyle style, OutputStyle::choose(spec.tool_parser, spec.reasoning_parser, *out.manifest));
-    out.prompter = std::make_shared<const Prompter>(*out.manifest, out.tokenizer, std::move(style));
+    boost::json::object variables;
+    if (!spec.template_kwargs.empty()) {
+        GANTRY_TRY(variables, ::gantry::json::parse_object(spec.template_kwargs));
+    }
+    out.prompter =
+        std::make_shared<const Prompter>(*out.manifest, out.tokenizer, std::move(style), std::move(variables));
     GANTRY_CHECK_OK(check_cancelled(cancelled));
 
     status.progress("plugin", 0, 0);

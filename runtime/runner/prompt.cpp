@@ -48,11 +48,12 @@ bool has_strict_tool(const engine::ChatInput& chat) {
 }  // namespace
 
 Prompter::Prompter(const registry::ModelManifest& manifest, std::shared_ptr<const text::Tokenizer> tokenizer,
-                   OutputStyle style)
+                   OutputStyle style, json::object variables)
     : tokenizer_(std::move(tokenizer)),
       bos_token_(manifest.bos_token),
       eos_token_(manifest.eos_token),
       style_(std::move(style)),
+      variables_(std::move(variables)),
       marker_tokens_(find_marker_tokens(style_.format, style_.reasoning, *tokenizer_)),
       grammars_(std::make_shared<Grammars>(tokenizer_, marker_tokens_)) {
     template_ = compile(manifest.chat_template, chat_error_);
@@ -252,7 +253,10 @@ Result<engine::EngineRequest> Prompter::prepare(engine::GenerateRequest request)
     if (request.grammar) {
         form.emplace().content = request.grammar;
     }
-    if (const auto* chat = std::get_if<engine::ChatInput>(&request.input)) {
+    if (auto* chat = std::get_if<engine::ChatInput>(&request.input)) {
+        for (const auto& [name, value] : variables_) {
+            chat->template_kwargs.emplace(name, value);  // keeps what is there
+        }
         if (chat_error_) {
             return *chat_error_;
         }

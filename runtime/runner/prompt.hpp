@@ -40,9 +40,9 @@ struct CallForm {
 class Prompter {
   public:
     /// A template that does not compile, or refuses a plain "Hello", is no reason to refuse the model: chats get the
-    /// error, everything else works.
+    /// error, everything else works. `variables` are the template's for chats that do not set them.
     Prompter(const registry::ModelManifest& manifest, std::shared_ptr<const text::Tokenizer> tokenizer,
-             OutputStyle style = {});
+             OutputStyle style = {}, boost::json::object variables = {});
 
     /// Why chats cannot be served; empty where they can.
     const std::optional<Error>& chat_error() const { return chat_error_; }
@@ -73,6 +73,7 @@ class Prompter {
     std::shared_ptr<const text::Tokenizer> tokenizer_;
     std::string bos_token_, eos_token_;
     OutputStyle style_;
+    boost::json::object variables_;
     std::vector<int32_t> marker_tokens_;  ///< special tokens that are part of the style's markers
     std::shared_ptr<Grammars> grammars_;
     std::optional<text::ChatTemplate> template_, tool_template_;

@@ -58,6 +58,7 @@ json::object to_json(const RunnerSpec& spec) {
             {"socket", spec.socket},
             {"tool_parser", spec.tool_parser},
             {"reasoning_parser", spec.reasoning_parser},
+            {"template_kwargs", spec.template_kwargs},
             {"threads", spec.threads},
             {"context", spec.context},
             {"max_sequences", spec.max_sequences},
@@ -89,6 +90,7 @@ Result<RunnerSpec> spec_from_json(std::string_view line) {
     spec.socket = json_text(value, "socket");
     spec.tool_parser = json_text(value, "tool_parser");
     spec.reasoning_parser = json_text(value, "reasoning_parser");
+    spec.template_kwargs = json_text(value, "template_kwargs");
     spec.threads = static_cast<uint32_t>(json_number(value, "threads", 1));
     spec.context = static_cast<uint32_t>(json_number(value, "context"));
     spec.max_sequences = static_cast<uint32_t>(json_number(value, "max_sequences", 16));

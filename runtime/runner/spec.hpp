@@ -20,6 +20,8 @@ struct RunnerSpec {
     std::string engine;                         ///< the plugin's id
     std::string socket;                         ///< path of the Unix socket to serve on
     std::string tool_parser, reasoning_parser;  ///< names, "none", or empty: as the chat template shows
+    /// JSON text of an object: variables of the chat template for requests that do not set them; empty: none.
+    std::string template_kwargs;
     uint32_t threads = 1;
     uint32_t context = 0;  ///< tokens; 0: as memory allows
     uint32_t max_sequences = 16;

@@ -76,6 +76,10 @@ TEST_F(XinferenceTest, LaunchArgumentsReachTheFleet) {
     EXPECT_EQ(launch(R"("draft_model":"small")").status, 200);
     EXPECT_EQ(last().draft_model, "small");
     EXPECT_EQ(last().speculative, "draft");
+    EXPECT_EQ(last().template_kwargs, "");
+    EXPECT_EQ(launch(R"("enable_thinking":false,"default_chat_template_kwargs":{"a":1})").header("X-Gantry-Ignored"),
+              "");
+    EXPECT_EQ(bj::parse(last().template_kwargs), bj::parse(R"({"a":1,"enable_thinking":false,"thinking":false})"));
     launch(R"("model_path":"/x.gguf","model_size_in_billions":7)");
     EXPECT_EQ(last().model_path, "/x.gguf");
     EXPECT_EQ(last().size_in_billions, "7");

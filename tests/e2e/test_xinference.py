@@ -155,7 +155,7 @@ def test_launches_are_refused_with_the_reason(client):
     assert "refused" not in client.list_models()
     uid = client.launch_model(MODEL, model_engine="llama.cpp", model_uid="texts", replica="2", worker_ip=None,
                               gpu_idx=None, request_limits=None, peft_model_config=None, envs=None,
-                              enable_virtual_env=True, virtual_env_packages=["x"], nobody_knows_this=1)
+                              enable_thinking=False, enable_virtual_env=True, virtual_env_packages=["x"], nobody_knows_this=1)
     assert client.describe_model(uid)["replica"] == 2
     client.terminate_model(uid)
 
@@ -558,8 +558,23 @@ def test_a_stream_that_is_left_frees_its_place(server):
     stream = model.chat(HELLO, generate_config={"max_tokens": 1500, "ignore_eos": True, "stream": True})
     next(stream)
     stream.close()
-    wait_for(lambda: server.models()["demo"].get("in_flight", 0) == 0, what="the request's end")
+    wait_for(lambda: server.models()["demo"]["in_use"] == 0, what="the request's end")
     assert model.chat(HELLO, generate_config=GREEDY)["choices"]
+
+
+def test_a_request_that_runs_is_aborted(server):
+    client = restful_client.Client(server.url)
+    stream = client.get_model("demo").chat(HELLO, generate_config={
+        "max_tokens": 1500, "ignore_eos": True, "stream": True, "request_id": "to-be-aborted"})
+    next(stream)
+    assert client.abort_request("demo", "to-be-aborted") == {"msg": "DONE"}
+    try:
+        rest = list(stream)
+        assert len(rest) < 1500
+    except Exception as e:
+        assert str(e)
+    wait_for(lambda: server.models()["demo"]["in_use"] == 0, what="the request's end")
+    assert client.abort_request("demo", "to-be-aborted")["msg"] == "NOT_FOUND"
 
 
 # ---- the end

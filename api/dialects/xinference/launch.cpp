@@ -22,10 +22,9 @@ constexpr std::array<std::string_view, 8> kUpstreamEngines{"llama.cpp", "transfo
                                                            "mlx",       "lmdeploy",     "trt-llm", "pytorch"};
 
 /// Taken, and without effect on one machine without Python.
-constexpr std::array<std::string_view, 11> kWithoutEffect{
-    "worker_ip",        "gpu_idx", "replica_config",         "enable_virtual_env", "virtual_env_packages",
-    "download_hub",     "envs",    "virtual_env_find_links", "trust_remote_code",  "enable_thinking",
-    "reasoning_content"};
+constexpr std::array<std::string_view, 10> kWithoutEffect{
+    "worker_ip",    "gpu_idx", "replica_config",         "enable_virtual_env", "virtual_env_packages",
+    "download_hub", "envs",    "virtual_env_find_links", "trust_remote_code",  "reasoning_content"};
 
 std::string lowered(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(),
@@ -129,6 +128,21 @@ void read_speculation(json::Reader& reader, fleet::LaunchRequest& request) {
     }
     if (const auto tokens = reader.integer("draft_tokens", 1, 64)) {
         request.draft_tokens = static_cast<uint32_t>(*tokens);
+    }
+}
+
+/// Variables of the chat template where a request sets none: Xinference's enable_thinking, under both of the names that
+/// templates have for it, and vLLM's default_chat_template_kwargs.
+void read_template_kwargs(json::Reader& reader, fleet::LaunchRequest& request) {
+    bj::object variables;
+    if (const bj::object* given = reader.object("default_chat_template_kwargs")) {
+        variables = *given;
+    }
+    if (const auto thinking = reader.boolean("enable_thinking")) {
+        variables["enable_thinking"] = variables["thinking"] = *thinking;
+    }
+    if (!variables.empty()) {
+        request.template_kwargs = bj::serialize(variables);
     }
 }
 
@@ -285,6 +299,7 @@ api::ApiResult<Launch> decode_launch(const bj::object& body) {
     read_options(reader, launch);
     request.tool_parser = reader.string("tool_parser").value_or("");
     request.reasoning_parser = reader.string("reasoning_parser").value_or("");
+    read_template_kwargs(reader, request);
     // vLLM's name for the KV type; "auto" leaves the choice to the engine.
     if (const auto type = reader.string("kv_cache_dtype"); type && *type != "auto") {
         request.options.emplace("kv_dtype", *type);

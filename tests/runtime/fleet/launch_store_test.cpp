@@ -19,6 +19,7 @@ LaunchRequest everything() {
     r.model_path = "/models/tiny.gguf";
     r.tool_parser = "hermes";
     r.reasoning_parser = "think";
+    r.template_kwargs = R"({"enable_thinking":false})";
     r.context = 2048;
     r.max_sequences = 4;
     r.threads = 2;

@@ -68,6 +68,19 @@ TEST_F(PrompterTest, HandsTemplateVariablesOn) {
     EXPECT_EQ(*p.render(input), manifest_.bos_token + "|calm|True|1");
 }
 
+TEST_F(PrompterTest, VariablesOfTheLaunchHoldWhereAChatSetsNone) {
+    manifest_.chat_template = "{{ mood }}|{{ colour }}";
+    const Prompter p(manifest_, tokenizer_, {}, {{"mood", "calm"}, {"colour", "red"}});
+    engine::GenerateRequest request;
+    request.echo = true;
+    engine::ChatInput input = chat("Hi");
+    input.template_kwargs["mood"] = "wild";
+    request.input = input;
+    const auto prepared = p.prepare(request);
+    ASSERT_TRUE(prepared);
+    EXPECT_EQ(prepared->echo_text, "wild|red");
+}
+
 TEST_F(PrompterTest, UsesTheToolTemplateForTools) {
     manifest_.chat_templates["tool_use"] = "tools: {{ tools | length }}";
     const Prompter p = prompter();

@@ -20,6 +20,7 @@ TEST(RunnerSpec, SurvivesTheTrip) {
     spec.plugin_dirs = {"/p", "/q"};
     spec.engine = "cpu";
     spec.socket = "/run/x.sock";
+    spec.template_kwargs = R"({"enable_thinking":false})";
     spec.threads = 7;
     spec.context = 4096;
     spec.max_sequences = 3;
