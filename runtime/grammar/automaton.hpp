@@ -36,6 +36,19 @@ class Automaton {
         static constexpr std::bitset<256> kNone;
         return kNone;
     }
+    /// What may come next of plain text: characters from U+0020 on in UTF-8, neither '"' nor '\\'. The last one of a
+    /// text may be cut short.
+    struct PlainRun {
+        size_t characters = 0;  ///< every plain text of at most so many leads to a living state
+        bool exact = false;     ///< and none that is longer does
+    };
+    /// Inside a JSON string this spares the masker most of a vocabulary. Runs of `limit` and more need not be told
+    /// apart.
+    virtual PlainRun plain_run(State state, size_t limit) {
+        static_cast<void>(state);
+        static_cast<void>(limit);
+        return {};
+    }
     /// States made so far, for bounding memory: the owner recreates an automaton that has grown too large.
     virtual size_t state_count() const = 0;
 };

@@ -107,6 +107,15 @@ class CompositeAutomaton final : public Automaton {
         return it->second;
     }
 
+    PlainRun plain_run(State state, size_t limit) override {
+        if (is_tail(state)) {
+            return part(state).plain_run(tail_state(state), limit);
+        }
+        const std::vector<Item>& items = *states_[state].items;
+        const bool inside = items.size() == 1 && items[0].place >= nodes_;
+        return inside ? parts_[items[0].place - nodes_].automaton->plain_run(items[0].state, limit) : PlainRun();
+    }
+
     size_t state_count() const override {
         size_t sum = states_.size() * 4;  // its own are that much larger than others
         for (const auto& part : parts_) {

@@ -11,7 +11,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include "runtime/grammar/automaton.hpp"
 
 namespace gantry::grammar {
 
@@ -65,6 +68,8 @@ class Languages {
     /// steps() looked up; kNone where there is no living way.
     Lang step(Lang lang, uint32_t c);
     bool contains(Lang lang, std::u32string_view text);
+    /// See Automaton::plain_run(), of a text that has come to `lang`.
+    Automaton::PlainRun plain_run(Lang lang, size_t limit);
     /// All texts if they are at most `limit`.
     std::optional<std::vector<std::u32string>> finite(Lang lang, size_t limit);
 
@@ -92,6 +97,9 @@ class Languages {
 
     Lang intern(Node node);
     Lang compute(Lang lang, uint32_t c);
+    /// Whether every plain character has a living way, or none has.
+    enum class Plain { kAll, kNone, kSome };
+    Plain plain_steps(Lang lang, std::vector<Lang>& to);
     const std::vector<uint32_t>& borders(Lang lang);
     std::vector<Step> raw_steps(Lang lang);
     std::vector<std::u32string> word_list(Lang lang) const;
@@ -105,6 +113,9 @@ class Languages {
     std::unordered_map<Lang, std::vector<uint32_t>> borders_;
     std::unordered_map<Lang, std::vector<Step>> steps_;
     std::unordered_map<Lang, bool> alive_;
+    std::unordered_map<Lang, Automaton::PlainRun> plain_runs_;
+    /// Where every plain text of a length leads, for going on from there.
+    std::unordered_map<Lang, std::pair<Lang, size_t>> leaps_;
 };
 
 /// UTF-8 to characters; bytes that are no UTF-8 are taken as U+FFFD.

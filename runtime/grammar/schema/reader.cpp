@@ -70,28 +70,50 @@ Automaton::State JsonReader::intern(Threads threads) {
     }
     if (found == number) {
         states_.push_back(std::move(threads));
+        moves_.emplace_back();
     }
     return found;
 }
 
 Automaton::State JsonReader::next(State state, uint8_t byte) {
-    const uint64_t key = uint64_t{state} << 8 | byte;
-    if (const auto known = moves_.find(key); known != moves_.end()) {
-        return known->second;
+    if (const uint32_t table = moves_[state].table; table != Moves::kNoTable) {
+        if (const State known = move_tables_[table][byte]; known != kUnknown) {
+            return known;
+        }
     }
+    for (const auto& [known, to] : moves_[state].few) {
+        if (known == byte) {
+            return to;
+        }
+    }
+    const State to = compute_next(state, byte);
+    Moves& moves = moves_[state];
+    if (moves.table == Moves::kNoTable && moves.few.size() < Moves::kFew) {
+        moves.few.emplace_back(byte, to);
+        return to;
+    }
+    if (moves.table == Moves::kNoTable) {
+        moves.table = static_cast<uint32_t>(move_tables_.size());
+        move_tables_.emplace_back().fill(kUnknown);
+        for (const auto& [known, target] : std::exchange(moves.few, {})) {
+            move_tables_.back()[known] = target;
+        }
+    }
+    move_tables_[moves.table][byte] = to;
+    return to;
+}
+
+Automaton::State JsonReader::compute_next(State state, uint8_t byte) {
     Threads out;
-    const Threads from = states_[state];
     try {
-        for (const Thread thread : from) {
+        for (const Thread thread : states_[state]) {  // steps make frames, no states
             const Frame frame = frames_[thread];
             step(frame, byte, out);
         }
     } catch (const SchemaError&) {
         out.clear();  // a bound on patterns was met only now: this way is closed, others may go on
     }
-    const State to = intern(std::move(out));
-    moves_.emplace(key, to);
-    return to;
+    return intern(std::move(out));
 }
 
 bool JsonReader::accepts(State state) {
@@ -103,17 +125,41 @@ bool JsonReader::accepts(State state) {
 }
 
 const std::bitset<256>& JsonReader::self_loop(State state) {
-    loop_.reset();
+    const auto [it, added] = loops_.try_emplace(state);
+    std::bitset<256>& loop = it->second;
+    if (!added) {
+        return loop;
+    }
     for (const Thread thread : states_[state]) {
         const Frame& frame = frames_[thread];
         if ((frame.kind != Kind::kText && frame.kind != Kind::kKey) || frame.b != 0) {
-            return loop_;  // only the insides of texts go on unchanged
+            return loop;  // only the insides of texts go on unchanged
         }
     }
     for (unsigned byte = 0x20; byte < 0x80; ++byte) {
-        loop_[byte] = next(state, static_cast<uint8_t>(byte)) == state;
+        loop[byte] = next(state, static_cast<uint8_t>(byte)) == state;
     }
-    return loop_;
+    return loop;
+}
+
+Automaton::PlainRun JsonReader::plain_run(State state, size_t limit) {
+    PlainRun longest;
+    try {
+        for (const Thread thread : states_[state]) {
+            const Frame& frame = frames_[thread];
+            if ((frame.kind != Kind::kText && frame.kind != Kind::kKey) || frame.b != 0) {
+                return {};
+            }
+            const PlainRun run = terms_.languages().plain_run(frame.a, limit);
+            if (states_[state].size() == 1) {
+                return run;
+            }
+            longest.characters = std::max(longest.characters, run.characters);
+        }
+    } catch (const SchemaError&) {
+        return {};  // too large to be looked at: byte by byte, then
+    }
+    return longest;
 }
 
 void JsonReader::step(const Frame& frame, uint8_t byte, Threads& out) {

@@ -7,11 +7,13 @@
 /// text so far allows; there is more than one only while alternatives (anyOf, contains, ...) are still open. Threads
 /// are made only where the rest can be finished (feasible.hpp), so none of them is ever stuck.
 
+#include <array>
 #include <bitset>
 #include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "runtime/grammar/automaton.hpp"
@@ -36,6 +38,7 @@ class JsonReader : public Automaton {
     State next(State state, uint8_t byte) override;
     bool accepts(State state) override;
     const std::bitset<256>& self_loop(State state) override;
+    PlainRun plain_run(State state, size_t limit) override;
     size_t state_count() const override { return states_.size() + frames_.size(); }
 
   private:
@@ -60,6 +63,16 @@ class JsonReader : public Automaton {
     };
     using Threads = std::vector<Thread>;
 
+    /// A state's moves: in a list as long as they are few, then in a table.
+    struct Moves {
+        static constexpr size_t kFew = 12;
+        static constexpr uint32_t kNoTable = UINT32_MAX;
+        uint32_t table = kNoTable;
+        std::vector<std::pair<uint8_t, State>> few;
+    };
+    static constexpr State kUnknown = kDead - 1;
+
+    State compute_next(State state, uint8_t byte);
     Thread push(Frame frame);
     State intern(Threads threads);
     void step(const Frame& frame, uint8_t byte, Threads& out);
@@ -98,14 +111,15 @@ class JsonReader : public Automaton {
     std::vector<Threads> states_;
     std::map<Threads, State> state_index_;
     std::unordered_map<Thread, State> single_index_;
-    std::unordered_map<uint64_t, State> moves_;
+    std::vector<Moves> moves_;  ///< by state
+    std::vector<std::array<State, 256>> move_tables_;
+    std::unordered_map<State, std::bitset<256>> loops_;
     std::vector<ObjectState> object_states_;
     std::map<ObjectState, uint32_t> object_index_;
     std::vector<ArrayState> array_states_;
     std::map<ArrayState, uint32_t> array_index_;
     std::vector<std::u32string> texts_;
     std::map<std::u32string, uint32_t> text_index_;
-    std::bitset<256> loop_;
     State start_ = kDead;
 };
 

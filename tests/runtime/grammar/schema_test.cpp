@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "tests/runtime/grammar/support.hpp"
 
 namespace {
 
@@ -257,6 +261,74 @@ TEST(Schema, InsidesOfTextsLoop) {
     EXPECT_TRUE(loop['a']);
     EXPECT_FALSE(loop['"']);
     EXPECT_FALSE(loop['\\']);
+}
+
+TEST(Schema, MasksEqualBruteForce) {
+    using gantry::grammar::TokenTrie;
+    const TokenTrie trie(
+        gantry::grammar::small_vocabulary(3, 3000, "ab\"\"\\un00a:,{}[] \n\xC3\xA9\xC3\xA9\xE2\x82\xAC\xE2\x82\xAC-1"));
+    const auto mask_holds = [&](Automaton& automaton, Automaton::State state) {
+        return std::ranges::equal(trie.mask(automaton, state).words(),
+                                  gantry::grammar::brute_force_mask(trie, automaton, state).words());
+    };
+    std::mt19937 random(5);
+    for (const char* schema :
+         {R"({"type":"string"})", R"({"type":"string","maxLength":4})", R"({"type":"string","maxLength":3000})",
+          R"({"type":"string","minLength":3,"maxLength":9})", R"({"type":"string","pattern":"^[ab]*$"})",
+          R"({"type":"string","pattern":"^a.{2,5}$"})", R"({"type":"string","pattern":"b"})",
+          R"({"type":"string","not":{"const":"aa"}})",
+          R"({"anyOf":[{"maxLength":2},{"pattern":"^b"}],"type":"string"})",
+          R"({"type":"array","items":{"type":"string","maxLength":3},"uniqueItems":true})",
+          R"({"type":"object","properties":{"a":{"type":"string"},"ab":{"type":"integer"}},"minProperties":1})",
+          R"({"type":"object","additionalProperties":{"type":"string","maxLength":2},"maxProperties":3})"}) {
+        const auto automaton = made(schema);
+        for (int way = 0; way < 6; ++way) {
+            auto state = automaton->start();
+            for (int i = 0; i < 12 && state != Automaton::kDead; ++i) {
+                ASSERT_TRUE(mask_holds(*automaton, state)) << schema;
+                const auto mask = trie.mask(*automaton, state);
+                std::vector<int32_t> ids;
+                for (size_t id = 0; id < trie.vocab_size(); ++id) {
+                    if (mask.test(id)) {
+                        ids.push_back(static_cast<int32_t>(id));
+                    }
+                }
+                state = ids.empty()
+                            ? Automaton::kDead
+                            : gantry::grammar::walk(*automaton, state, trie.token_bytes(ids[random() % ids.size()]));
+            }
+        }
+    }
+}
+
+TEST(Schema, KnowsHowFarAnyTextGoesOn) {
+    constexpr size_t kLimit = 50;
+    const auto run = [&](const char* schema, std::string_view text) {
+        const auto automaton = made(schema);
+        const auto found = automaton->plain_run(gantry::grammar::walk(*automaton, automaton->start(), text), kLimit);
+        return std::pair(found.characters, found.exact);
+    };
+    const char* const short_one = R"({"type":"string","maxLength":10})";
+    EXPECT_EQ(run(short_one, ""), std::pair(size_t{0}, false)) << "not yet inside";
+    EXPECT_EQ(run(short_one, "\""), std::pair(size_t{10}, true));
+    EXPECT_EQ(run(short_one, "\"abc"), std::pair(size_t{7}, true));
+    EXPECT_EQ(run(short_one, "\"abcdefghij"), std::pair(size_t{0}, true));
+    EXPECT_EQ(run(short_one, "\"\xC3"), std::pair(size_t{0}, false)) << "within a character";
+    EXPECT_EQ(run(R"({"type":"string"})", "\"a"), std::pair(kLimit, false));
+    EXPECT_EQ(run(R"({"type":"string","maxLength":1000})", "\"a"), std::pair(kLimit, false));
+    EXPECT_EQ(run(R"({"type":"string","pattern":"^[\\s\\S]{3}[a-c]$"})", "\""), std::pair(size_t{3}, false));
+    // One automaton is asked on and on.
+    const auto automaton = made(R"({"type":"string","maxLength":200})");
+    auto state = gantry::grammar::walk(*automaton, automaton->start(), "\"");
+    for (size_t left = 200;; left -= 4) {
+        const auto found = automaton->plain_run(state, kLimit);
+        EXPECT_EQ(found.characters, std::min(left, kLimit));
+        EXPECT_EQ(found.exact, left < kLimit);
+        if (left == 0) {
+            break;
+        }
+        state = gantry::grammar::walk(*automaton, state, "abcd");
+    }
 }
 
 }  // namespace
