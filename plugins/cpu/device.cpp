@@ -1,5 +1,6 @@
 #include "plugins/cpu/device.hpp"
 
+#include <gantry/ext/causal_lm.h>
 #include <gantry/transformer/dequantize.hpp>
 
 #include <algorithm>
@@ -83,6 +84,25 @@ std::unique_ptr<transformer::Buffer> CpuDevice::allocate(size_t floats) { return
 
 void CpuDevice::upload(float* dst, const float* src, size_t floats) { std::memcpy(dst, src, floats * sizeof(float)); }
 void CpuDevice::download(float* dst, const float* src, size_t floats) { std::memcpy(dst, src, floats * sizeof(float)); }
+
+/// What a thread copies it sums up while that is in its nearest cache.
+void CpuDevice::download_logits(float* dst, Mat logits, const transformer::LogitSummary& summary) {
+    constexpr size_t kBlocks = 32;  // of a task
+    if (summary.peaks == nullptr) return download(dst, logits.data, size_of(logits));
+    const size_t blocks = (logits.cols + GANTRY_LOGIT_BLOCK - 1) / GANTRY_LOGIT_BLOCK;
+    const size_t parts = (blocks + kBlocks - 1) / kBlocks;
+    pool_.for_each(logits.rows * parts, [&](size_t task, uint32_t) {
+        const size_t row = task / parts;
+        const size_t end = std::min((task % parts + 1) * kBlocks, blocks);
+        for (size_t b = task % parts * kBlocks; b < end; ++b) {
+            const size_t begin = b * GANTRY_LOGIT_BLOCK;
+            const size_t count = std::min<size_t>(GANTRY_LOGIT_BLOCK, logits.cols - begin);
+            const size_t at = row * blocks + b;
+            kernels_.copy_logits(row_of(logits, row) + begin, static_cast<uint32_t>(count), summary.mass_scales[row],
+                                 dst + row * logits.cols + begin, summary.peaks + at, summary.masses + at);
+        }
+    });
+}
 
 bool CpuDevice::supports(int32_t dtype, transformer::WeightUse) const { return weight_supported(dtype); }
 

@@ -33,6 +33,7 @@ class CpuDevice final : public transformer::Device {
     std::unique_ptr<transformer::Buffer> allocate(size_t floats) override;
     void upload(float* dst, const float* src, size_t floats) override;
     void download(float* dst, const float* src, size_t floats) override;
+    void download_logits(float* dst, transformer::Mat logits, const transformer::LogitSummary& summary) override;
     void sync() override {}
 
     bool supports(int32_t dtype, transformer::WeightUse use) const override;

@@ -17,18 +17,19 @@ bool is_empty(const Delta& delta) {
 AnswerStage::AnswerStage(std::shared_ptr<const text::OutputPlan> plan, const std::string& request_id, uint32_t index)
     : plan_(std::move(plan)), parser_(plan_, request_id + "/" + std::to_string(index)), index_(index) {}
 
-void AnswerStage::steer(std::span<float> logits) {
+bool AnswerStage::steer(std::span<float> logits) {
     const std::vector<int32_t>& end = plan_->reasoning_end_tokens;
     const bool used_up = forced_ > 0 || (plan_->reasoning_budget && parser_.reasoning() &&
                                          reasoning_tokens_ >= *plan_->reasoning_budget);
     if (!used_up || forced_ >= end.size()) {
-        return;
+        return false;
     }
     const auto token = static_cast<size_t>(end[forced_++]);
     if (token < logits.size()) {
         std::ranges::fill(logits, -std::numeric_limits<float>::infinity());
         logits[token] = 0;
     }
+    return true;
 }
 
 void AnswerStage::add(Delta delta, std::vector<Event>& out) {

@@ -17,8 +17,9 @@ class AnswerStage {
   public:
     AnswerStage(std::shared_ptr<const text::OutputPlan> plan, const std::string& request_id, uint32_t index);
 
-    /// Where the budget is used up: leaves only the next token of the reasoning's end possible.
-    void steer(std::span<float> logits);
+    /// Where the budget is used up: leaves only the next token of the reasoning's end possible. Returns whether it
+    /// changed the row.
+    bool steer(std::span<float> logits);
     /// Appends what has become certain, as one delta or several (a delta's parts have an order).
     void add(Delta delta, std::vector<Event>& out);
     /// Appends the rest and the Finish, whose reason becomes kToolCalls where calls ended the answer.

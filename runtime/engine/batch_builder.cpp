@@ -1,6 +1,7 @@
 #include "runtime/engine/batch_builder.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace gantry::engine {
 
@@ -11,6 +12,7 @@ const gantry_batch_t& BatchBuilder::build(std::span<const StepItem> items, const
     block_ids_.clear();
     logit_rows_.clear();
     adapter_ids_.clear();
+    scales_.clear();
     token_begin_.assign(1, 0);
     block_begin_.assign(1, 0);
     for (const StepItem& item : items) {
@@ -57,6 +59,30 @@ const gantry_batch_t& BatchBuilder::build(std::span<const StepItem> items, const
         add_tree(items);
     }
     return batch_;
+}
+
+const gantry_batch_t& BatchBuilder::summarise(std::vector<float> scales) {
+    scales_ = std::move(scales);
+    if (scales_.empty()) {
+        return batch_;  // prompts only
+    }
+    const size_t blocks = scales_.size() * logit_blocks(vocab_size_);
+    if (peaks_.size() < blocks) {
+        peaks_.resize(blocks);
+        masses_.resize(blocks);
+    }
+    batch_.logit_peaks = peaks_.data();
+    batch_.logit_masses = masses_.data();
+    batch_.mass_scales = scales_.data();
+    return batch_;
+}
+
+RowSummary BatchBuilder::summary(size_t i) const {
+    if (i >= scales_.size()) {
+        return {};
+    }
+    const size_t blocks = logit_blocks(vocab_size_);
+    return {std::span(peaks_).subspan(i * blocks, blocks), std::span(masses_).subspan(i * blocks, blocks), scales_[i]};
 }
 
 void BatchBuilder::add_tree(std::span<const StepItem> items) {

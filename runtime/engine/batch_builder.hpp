@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/engine/causal_model.hpp"
+#include "runtime/engine/logit_summary.hpp"
 #include "runtime/engine/scheduler.hpp"
 
 namespace gantry::engine {
@@ -22,6 +23,13 @@ class BatchBuilder {
     /// points into this object: valid until the next call.
     const gantry_batch_t& build(std::span<const StepItem> items, const Scheduler& scheduler, bool deterministic,
                                 size_t first_row = 0);
+
+    /// The batch again, which now asks the model for summaries of its rows, with these scales (0: no masses). For
+    /// models with GANTRY_CAUSAL_LM_SUMMARIES; a batch of all of a step's rows.
+    const gantry_batch_t& summarise(std::vector<float> scales);
+
+    /// What the model said of the i-th row; empty where it was not asked.
+    RowSummary summary(size_t i) const;
 
     /// The i-th row of logits, after the model has run. In the order of the items, each has its extra rows; then those
     /// that sample have one, and one for each token of their draft.
@@ -38,6 +46,7 @@ class BatchBuilder {
     std::vector<uint32_t> positions_;
     std::vector<uint32_t> token_begin_, context_len_, block_begin_, block_ids_, logit_rows_, adapter_ids_;
     std::vector<float> logits_;
+    std::vector<float> scales_, peaks_, masses_;  ///< of the rows that are summarised; else empty
     gantry_batch_t batch_{};
 };
 

@@ -106,6 +106,8 @@ class EngineCore {
     std::unique_ptr<BeamRun> start_beams(const Request& request, TokenHistory history);
     /// The draws of a step, where the model can make all of them; else none.
     void plan_device_draws(const StepPlan& plan);
+    /// At what scales the model is to sum up the rows of a step's logits, for Sampler.
+    std::vector<float> mass_scales(const StepPlan& plan);
     /// Which answers a step's item gives a token to.
     std::pair<uint32_t, uint32_t> answers_of(const Request& request, const StepItem& item) const;
     /// Goes on with a beam search whose beams may have given their logits; shows its result at the end.

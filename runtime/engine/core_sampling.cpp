@@ -7,7 +7,6 @@
 #include "runtime/engine/core_request.hpp"
 
 namespace gantry::engine {
-
 void EngineCore::sample(const StepPlan& plan) {
     sampling_since_ = Clock::now();  // one look at the clock for all tokens of a step
     size_t row = 0;
@@ -108,9 +107,8 @@ void EngineCore::fork_answers(Request& r) {
 
 void EngineCore::sample_one(Request& r, uint32_t index, DraftWalk& walk, size_t first_row) {
     Branch& branch = *r.branches[index];
-    if (branch.stage) {
-        branch.stage->steer(batch_.logits(first_row + walk.row()));
-    }
+    const size_t row = first_row + walk.row();
+    const bool steered = branch.stage && branch.stage->steer(batch_.logits(row));
     std::span<const uint32_t> allowed;
     if (branch.constraint) {
         const auto found = tokens_to_draw(*branch.constraint, r.rules.ids, branch.answer.forbidden().empty(),
@@ -126,8 +124,12 @@ void EngineCore::sample_one(Request& r, uint32_t index, DraftWalk& walk, size_t 
         }
         allowed = *found;
     }
-    const SampleInput in{branch.history, branch.answer.forbidden(), {index, branch.answer.tokens()}, allowed};
-    auto token = device_draws_.empty() ? sampler_.sample(batch_.logits(first_row + walk.row()), r.config, in)
+    const SampleInput in{branch.history,
+                         branch.answer.forbidden(),
+                         {index, branch.answer.tokens()},
+                         allowed,
+                         steered ? RowSummary() : batch_.summary(row)};
+    auto token = device_draws_.empty() ? sampler_.sample(batch_.logits(row), r.config, in)
                                        : Result<SampledToken>(device_draws_.take(sequence_id(r, index)));
     if (!token) {
         fail(r, token.error());

@@ -157,13 +157,28 @@ Status EngineCore::run_model(const StepPlan& plan) {
     const bool deterministic =
         able && any([](const GenerateRequest& p) { return p.deterministic || p.sampling.seed.has_value(); });
     plan_device_draws(plan);
-    if (device_draws_.empty()) {
-        return model_->execute(batch_.build(plan.items, scheduler_, deterministic));
-    }
     gantry_batch_t batch = batch_.build(plan.items, scheduler_, deterministic);
+    if (device_draws_.empty()) {
+        const bool sums_up = (limits_.features & GANTRY_CAUSAL_LM_SUMMARIES) != 0;
+        return model_->execute(sums_up ? batch_.summarise(mass_scales(plan)) : batch);
+    }
     batch.logits = nullptr;
     GANTRY_CHECK_OK(model_->execute(batch));
     return device_draws_.make(*model_);
+}
+
+std::vector<float> EngineCore::mass_scales(const StepPlan& plan) {
+    std::vector<float> scales;
+    for (const StepItem& item : plan.items) {
+        scales.insert(scales.end(), item.extra_rows(), 0.0f);
+        if (item.samples) {
+            const Request& r = *find(item.id);
+            const bool masked = !r.config.allowed.empty() || r.branches[item.id % kMaxAnswers]->constraint;
+            const float scale = masked || r.beams ? 0.0f : Sampler::mass_scale(r.config, limits_.vocab_size);
+            scales.insert(scales.end(), 1 + item.draft.size(), scale);
+        }
+    }
+    return scales;
 }
 
 std::pair<uint32_t, uint32_t> EngineCore::answers_of(const Request& r, const StepItem& item) const {

@@ -24,6 +24,8 @@ class LogitEdits {
     void apply(const SamplerConfig& config, const TokenHistory& history, std::span<const int32_t> forbidden);
     void undo();
     bool empty() const { return saved_.empty(); }
+    /// Where the changed logits are, and what they were; in no order, some perhaps more than once.
+    std::span<const std::pair<size_t, float>> changed() const { return saved_; }
     /// A logit that was changed was no number.
     bool saw_nan() const { return saw_nan_; }
 

@@ -123,14 +123,29 @@ GANTRY_KERNEL RowMasses row_masses(const float* row, size_t n, float scale, floa
     for (const int32_t nan : nans) {
         result.has_nan = result.has_nan || nan != 0;
     }
+    result.total = rescale_masses(block_mass, block_max, logit_blocks(n), result.max, scale);
+    return result;
+}
+
+GANTRY_KERNEL RowMax peak_max(const float* peaks, size_t blocks) {
+    float max = kLowest;
+    int32_t nans = 0;
+#pragma omp simd reduction(max : max) reduction(| : nans)
+    for (size_t b = 0; b < blocks; ++b) {
+        max = peaks[b] > max ? peaks[b] : max;
+        nans |= peaks[b] != peaks[b] ? 1 : 0;
+    }
+    return {max, nans != 0};
+}
+
+GANTRY_KERNEL double rescale_masses(float* masses, const float* peaks, size_t blocks, float max, float scale) {
     double total = 0;
 #pragma omp simd reduction(+ : total)
-    for (size_t b = 0; b < logit_blocks(n); ++b) {
-        block_mass[b] *= exp_term((block_max[b] - result.max) * scale);
-        total += static_cast<double>(block_mass[b]);
+    for (size_t b = 0; b < blocks; ++b) {
+        masses[b] *= exp_term((peaks[b] - max) * scale);
+        total += static_cast<double>(masses[b]);
     }
-    result.total = total;
-    return result;
+    return total;
 }
 
 GANTRY_KERNEL double softmax_terms(const float* row, size_t n, float max, float scale, float* out, float* block_max) {

@@ -9,10 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/engine/logit_summary.hpp"
+
 namespace gantry::engine::kernels {
 
-inline constexpr size_t kLogitBlock = 256;
-constexpr size_t logit_blocks(size_t n) { return (n + kLogitBlock - 1) / kLogitBlock; }
+inline constexpr size_t kLogitBlock = GANTRY_LOGIT_BLOCK;
 
 struct RowMax {
     float max = -std::numeric_limits<float>::infinity();
@@ -28,6 +29,12 @@ RowMax row_max(const float* row, size_t n, float* block_max);
 /// The same, and the sum of each block's terms into block_mass[logit_blocks(n)], while the block is at hand; no term is
 /// stored. scale is > 0.
 RowMasses row_masses(const float* row, size_t n, float scale, float* block_max, float* block_mass);
+
+/// The largest of peaks[0, blocks).
+RowMax peak_max(const float* peaks, size_t blocks);
+
+/// Makes masses relative to their blocks' peaks relative to `max`, the largest of those. Returns their sum.
+double rescale_masses(float* masses, const float* peaks, size_t blocks, float max, float scale);
 
 /// out[i] = exp((row[i] - max) * scale), relative error below 3e-7, 0 below e^-87.7; block_max[b] the
 /// largest of each block of `out`. Returns the sum. `row` holds no NaN and nothing above `max`; scale is > 0.

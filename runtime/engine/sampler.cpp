@@ -4,14 +4,10 @@
 #include <cmath>
 #include <limits>
 
-#include "runtime/engine/logit_edits.hpp"
-#include "runtime/engine/logit_kernels.hpp"
-
 namespace gantry::engine {
 namespace {
 
 using kernels::kLogitBlock;
-using kernels::logit_blocks;
 
 constexpr float kImpossible = -std::numeric_limits<float>::infinity();
 constexpr float kColdestDraw = 1e-5f;  ///< below this temperature 1/t overflows: greedy is the limit anyway
@@ -51,19 +47,58 @@ std::span<float> Sampler::masked(std::span<float> row, const SamplerConfig& conf
     return masked_;
 }
 
-Result<Sampler::Edited> Sampler::inspect(std::span<const float> row, const SamplerConfig& config, bool saw_nan,
-                                         bool restricted) {
-    block_max_.resize(logit_blocks(row.size()));
-    kernels::RowMasses stats;
-    const bool masses = needs_masses(config, row.size());
-    if (masses) {
-        block_mass_.resize(block_max_.size());
-        stats = kernels::row_masses(row.data(), row.size(), 1.0f / config.temperature, block_max_.data(),
-                                    block_mass_.data());
-    } else {
-        static_cast<kernels::RowMax&>(stats) = kernels::row_max(row.data(), row.size(), block_max_.data());
+kernels::RowMasses Sampler::look_over(std::span<const float> row, float scale) {
+    if (scale > 0) {
+        return kernels::row_masses(row.data(), row.size(), scale, block_max_.data(), block_mass_.data());
     }
-    if (stats.has_nan || saw_nan) {
+    return {kernels::row_max(row.data(), row.size(), block_max_.data())};
+}
+
+kernels::RowMasses Sampler::look_over(std::span<const float> row, float scale, const LogitEdits& edits,
+                                      const RowSummary& summary) {
+    const size_t blocks = block_max_.size();
+    std::ranges::copy(summary.peaks, block_max_.begin());
+    if (scale > 0) {
+        std::ranges::copy(summary.masses, block_mass_.begin());
+    }
+    edited_blocks_.assign(blocks, false);
+    for (const auto& [at, before] : edits.changed()) {
+        const size_t block = at / kLogitBlock;
+        const size_t begin = block * kLogitBlock;
+        const size_t count = std::min(kLogitBlock, row.size() - begin);
+        if (edited_blocks_[block]) {
+            continue;
+        }
+        edited_blocks_[block] = true;
+        const auto stats = scale > 0
+                               ? kernels::row_masses(&row[begin], count, scale, &block_max_[block], &block_mass_[block])
+                               : kernels::RowMasses{kernels::row_max(&row[begin], count, &block_max_[block])};
+        if (stats.has_nan) {
+            return stats;
+        }
+        if (scale > 0 && stats.max == kImpossible) {
+            block_mass_[block] = 0;
+        }
+    }
+    kernels::RowMasses result{kernels::peak_max(block_max_.data(), blocks)};
+    if (scale > 0 && std::isfinite(result.max)) {
+        result.total = kernels::rescale_masses(block_mass_.data(), block_max_.data(), blocks, result.max, scale);
+    }
+    return result;
+}
+
+Result<Sampler::Edited> Sampler::inspect(std::span<const float> row, const SamplerConfig& config,
+                                         const LogitEdits& edits, bool copied, const RowSummary& summary) {
+    const bool restricted = copied || !edits.empty();
+    const size_t blocks = logit_blocks(row.size());
+    const bool masses = needs_masses(config, row.size());
+    const float scale = mass_scale(config, row.size());
+    block_max_.resize(blocks);
+    block_mass_.resize(masses ? blocks : block_mass_.size());
+    const bool known = !copied && summary.peaks.size() == blocks &&
+                       (!masses || (summary.masses.size() == blocks && summary.scale == scale));
+    const kernels::RowMasses stats = known ? look_over(row, scale, edits, summary) : look_over(row, scale);
+    if (stats.has_nan || edits.saw_nan()) {
         return bad_logits("are not numbers (NaN)");
     }
     if (!std::isfinite(stats.max)) {
@@ -86,7 +121,7 @@ Result<SampledToken> Sampler::sample(std::span<float> original, const SamplerCon
     const bool is_copy = row.data() != original.data();
     LogitEdits edits(row);
     edits.apply(config, in.history, in.forbidden);
-    GANTRY_TRY(const Edited edited, inspect(row, config, edits.saw_nan(), is_copy || !edits.empty()));
+    GANTRY_TRY(const Edited edited, inspect(row, config, edits, is_copy, in.summary));
     SampledToken token;
     if (edited.greedy) {
         token.id = static_cast<int32_t>(argmax(row, edited.max));
@@ -122,8 +157,8 @@ Result<std::span<const TokenProbability>> Sampler::distribution(std::span<float>
     const std::span<float> row = masked(original, config, in.mask);
     LogitEdits edits(row);
     edits.apply(config, in.history, in.forbidden);
-    const bool restricted = row.data() != original.data() || !edits.empty();
-    GANTRY_TRY(const Edited edited, inspect(row, config, edits.saw_nan(), restricted));
+    const bool is_copy = row.data() != original.data();
+    GANTRY_TRY(const Edited edited, inspect(row, config, edits, is_copy, in.summary));
     probabilities_.clear();
     if (edited.greedy) {
         probabilities_.push_back({static_cast<int32_t>(argmax(row, edited.max)), 1.0});
@@ -139,8 +174,9 @@ Result<std::span<const TokenProbability>> Sampler::distribution(std::span<float>
 
 size_t Sampler::argmax(std::span<const float> row, float max) const {
     const auto block = static_cast<size_t>(std::ranges::find(block_max_, max) - block_max_.begin());
-    const auto from = row.begin() + static_cast<std::ptrdiff_t>(block * kLogitBlock);
-    return static_cast<size_t>(std::find(from, row.end(), max) - row.begin());
+    const size_t begin = block * kLogitBlock;
+    const auto part = row.subspan(begin, std::min(kLogitBlock, row.size() - begin));
+    return begin + static_cast<size_t>(std::ranges::max_element(part) - part.begin());
 }
 
 void Sampler::draw(const Edited& edited, const SamplerConfig& config, const SampleInput& in, SampledToken& token) {
@@ -235,8 +271,8 @@ Result<std::vector<std::pair<int32_t, double>>> Sampler::likeliest(std::span<flo
     const std::span<float> row = masked(original, config, in.mask);
     LogitEdits edits(row);
     edits.apply(config, in.history, in.forbidden);
-    const bool restricted = row.data() != original.data() || !edits.empty();
-    GANTRY_TRY(const Edited edited, inspect(row, config, edits.saw_nan(), restricted));
+    const bool is_copy = row.data() != original.data();
+    GANTRY_TRY(const Edited edited, inspect(row, config, edits, is_copy, in.summary));
     SampledToken best;
     add_logprobs(row, edited.max, count, best);
     return std::move(best.top);

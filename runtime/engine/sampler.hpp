@@ -9,7 +9,8 @@
 ///
 /// The usual requests cost one pass over the row, which finds the largest logit of each block of the vocabulary (and,
 /// where a filter or the draw needs it, the block's mass): few tokens can get through top-k, top-p or min-p then, those
-/// are in few blocks, and only their probabilities are computed.
+/// are in few blocks, and only their probabilities are computed. Where the model has summed the row up (RowSummary),
+/// that pass is not needed either, but for the blocks whose logits the request has changed; under a mask it is.
 ///
 /// For the rest: all filters but typical-p and XTC keep a prefix of the tokens sorted by (probability, then lowest id
 /// first), and nothing is ever sorted for them but a handful of candidates: a prefix is found by bisecting on the
@@ -23,6 +24,9 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "runtime/engine/logit_edits.hpp"
+#include "runtime/engine/logit_kernels.hpp"
+#include "runtime/engine/logit_summary.hpp"
 #include "runtime/engine/random.hpp"
 #include "runtime/engine/sampler_config.hpp"
 #include "runtime/engine/token_history.hpp"
@@ -42,6 +46,7 @@ struct SampleInput {
     std::span<const int32_t> forbidden = {};  ///< ids outside the row are ignored
     DrawPlace place = {};
     std::span<const uint32_t> mask = {};  ///< bit t: token t may be drawn; beyond its end none may; empty: all may
+    RowSummary summary = {};              ///< of the row as it is; masses are used where its scale is mass_scale()
 };
 
 struct TokenProbability {
@@ -52,6 +57,11 @@ struct TokenProbability {
 /// Owns scratch memory of a few vocabularies at most. Used by one thread.
 class Sampler {
   public:
+    /// The scale at which block masses spare sample() a pass over a row of n logits; 0: it needs none.
+    static float mass_scale(const SamplerConfig& config, size_t n) {
+        return needs_masses(config, n) ? 1.0f / config.temperature : 0.0f;
+    }
+
     /// `row` is changed during the call and as it was after it. kInternal when the logits are not numbers or leave no
     /// token to choose; kFailedPrecondition when masks and forbidden tokens leave none.
     Result<SampledToken> sample(std::span<float> row, const SamplerConfig& config, const SampleInput& in);
@@ -92,8 +102,13 @@ class Sampler {
     };
     /// The row itself, or a copy of it with what may not be drawn at minus infinity.
     std::span<float> masked(std::span<float> row, const SamplerConfig& config, std::span<const uint32_t> mask);
-    /// Looks the edited row over; block_max_ is the row's afterwards.
-    Result<Edited> inspect(std::span<const float> row, const SamplerConfig& config, bool saw_nan, bool restricted);
+    /// Looks the edited row over, which may be a masked copy; block_max_ is the row's afterwards.
+    Result<Edited> inspect(std::span<const float> row, const SamplerConfig& config, const LogitEdits& edits,
+                           bool copied, const RowSummary& summary);
+    /// Fills block_max_ and, with a scale, block_mass_: from the row, or from the summary and the edited blocks.
+    kernels::RowMasses look_over(std::span<const float> row, float scale);
+    kernels::RowMasses look_over(std::span<const float> row, float scale, const LogitEdits& edits,
+                                 const RowSummary& summary);
     size_t argmax(std::span<const float> row, float max) const;
     void draw(const Edited& edited, const SamplerConfig& config, const SampleInput& in, SampledToken& token);
     size_t draw_listed(double left, float& term) const;
@@ -143,6 +158,7 @@ class Sampler {
     std::vector<float> block_mass_;
     std::vector<std::pair<float, size_t>> candidates_;
     std::vector<TokenProbability> probabilities_;
+    std::vector<bool> edited_blocks_;
 };
 
 }  // namespace gantry::engine

@@ -13,7 +13,6 @@ namespace gantry::engine {
 namespace {
 
 using kernels::kLogitBlock;
-using kernels::logit_blocks;
 
 constexpr size_t kSortAtMost = 1024;    ///< candidates; below this a sort is cheaper than another pass
 constexpr uint32_t kXtcStream = 1;      ///< its chance is independent of the token's

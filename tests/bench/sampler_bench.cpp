@@ -1,6 +1,6 @@
 /// sampler_bench [VOCABULARY]: prints the median microseconds that drawing one token takes, for the usual parameters
-/// and for each of the unusual ones. Rows differ from draw to draw, as they do in a batch, so that none is in a near
-/// cache.
+/// and for each of the unusual ones; from rows alone, and where the model gives their blocks' peaks and masses. Rows
+/// differ from draw to draw, as they do in a batch, so that none is in a near cache.
 
 #include <algorithm>
 #include <chrono>
@@ -33,12 +33,34 @@ std::vector<std::vector<float>> random_rows(size_t vocabulary) {
     return rows;
 }
 
-double median_us(std::vector<std::vector<float>>& rows, const SamplerConfig& config, const SampleInput& in) {
+/// What a model that sums its rows up gives beside them.
+struct Summary {
+    std::vector<float> peaks, masses;
+};
+
+std::vector<Summary> summaries_of(const std::vector<std::vector<float>>& rows, float scale) {
+    std::vector<Summary> out(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+        for (size_t begin = 0; begin < rows[i].size(); begin += GANTRY_LOGIT_BLOCK) {
+            float& peak = out[i].peaks.emplace_back();
+            kernels::row_masses(&rows[i][begin], std::min<size_t>(GANTRY_LOGIT_BLOCK, rows[i].size() - begin),
+                                scale > 0 ? scale : 1, &peak, &out[i].masses.emplace_back());
+        }
+    }
+    return out;
+}
+
+double median_us(std::vector<std::vector<float>>& rows, const SamplerConfig& config, const SampleInput& in,
+                 bool summed_up = false) {
     Sampler sampler;
+    const float scale = Sampler::mass_scale(config, rows.front().size());
+    const auto summaries = summed_up ? summaries_of(rows, scale) : std::vector<Summary>(rows.size());
     std::vector<double> times;
     for (int round = 0; round < kRounds; ++round) {
-        for (auto& row : rows) {
+        for (size_t i = 0; i < rows.size(); ++i) {
+            auto& row = rows[i];
             SampleInput input = in;
+            input.summary = {summaries[i].peaks, summaries[i].masses, scale};
             input.place.position = times.size();
             const auto begin = std::chrono::steady_clock::now();
             const auto token = sampler.sample(row, config, input);
@@ -98,9 +120,10 @@ int main(int argc, char** argv) {
     add("Mirostat 1", [](SamplerConfig& c) { c.mirostat = 1; });
     add("Mirostat 2", [](SamplerConfig& c) { c.mirostat = 2; });
     const TokenHistory history;
-    std::printf("%-32s %10s\n", "", "median us");
+    std::printf("%-32s %10s %24s\n", "", "median us", "us of a row summed up");
     for (const auto& [name, config] : cases) {
-        std::printf("%-32s %10.1f\n", name.c_str(), median_us(rows, config, {history}));
+        std::printf("%-32s %10.1f %24.1f\n", name.c_str(), median_us(rows, config, {history}),
+                    median_us(rows, config, {history}, true));
     }
     std::vector<uint32_t> mask((vocabulary + 31) / 32, 0x5a5a5a5au);
     SamplerConfig masked = cases[2].second;

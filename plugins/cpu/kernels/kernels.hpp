@@ -145,6 +145,9 @@ struct Kernels {
     void (*add)(float* x, const float* y, size_t n);
     void (*scale)(float* x, float factor, size_t n);
     void (*softcap)(float* x, float cap, size_t n);
+    /// Copies n logits; *peak is the largest, NaN where one is no number; *mass the sum of exp((x - peak) * scale), 0
+    /// where the peak is not finite, left alone where scale is 0.
+    void (*copy_logits)(const float* x, uint32_t n, float scale, float* out, float* peak, float* mass);
     /// fp32 to F16 or BF16, round to nearest even.
     void (*to_f16)(const float* x, size_t n, uint16_t* out);
     void (*to_bf16)(const float* x, size_t n, uint16_t* out);

@@ -213,6 +213,35 @@ void softcap_kernel(float* x, float cap, size_t n) {
     });
 }
 
+void copy_logits(const float* x, uint32_t n, float scale, float* out, float* peak, float* mass) {
+    const uint32_t whole = n / kLanes * kLanes;
+    F highest = set1(-INFINITY);
+    F numbers = set1(1.0F);  // 0 where one was none
+    for (uint32_t i = 0; i < whole; i += kLanes) {
+        const F v = load(x + i);
+        store(out + i, v);
+        highest = max(v, highest);  // the second where the first is no number
+        numbers = min(numbers, keep_from(set1(1.0F), v, set1(-INFINITY)));
+    }
+    float top = largest(highest);
+    bool has_nan = largest(sub(set1(1.0F), numbers)) > 0.0F;
+    for (uint32_t i = whole; i < n; ++i) {
+        out[i] = x[i];
+        top = x[i] > top ? x[i] : top;
+        has_nan = has_nan || x[i] != x[i];
+    }
+    *peak = has_nan ? NAN : top;
+    if (scale == 0.0F) return;
+    *mass = 0;
+    if (has_nan || top - top != 0.0F) return;
+    F total = zero();
+    for (uint32_t i = 0; i < whole; i += kLanes) {
+        total = add(total, exp_lanes(mul(sub(load(x + i), set1(top)), set1(scale))));
+    }
+    *mass = sum(total);
+    for (uint32_t i = whole; i < n; ++i) *mass += expf((x[i] - top) * scale);
+}
+
 /// Runs `convert` over whole vectors, the last one through buffers.
 template <class In, class Out, class Convert>
 inline void convert_all(const In* x, size_t n, Out* out, Convert convert) {

@@ -25,6 +25,7 @@ constexpr gantry::cpu::Kernels make_table(gantry::cpu::Isa isa, std::string_view
             .add = add_kernel,
             .scale = scale_kernel,
             .softcap = softcap_kernel,
+            .copy_logits = copy_logits,
             .to_f16 = to_f16,
             .to_bf16 = to_bf16,
             .from_f16 = from_f16,

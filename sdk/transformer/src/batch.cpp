@@ -56,6 +56,7 @@ CheckedBatch BatchChecker::check(const gantry_batch_t& b) {
     out.embeddings = b.embeddings;
     out.logits = b.logits;
     out.hidden = b.hidden;
+    out.summary = {b.logit_peaks, b.logit_masses, b.mass_scales};
     return out;
 }
 
@@ -74,6 +75,11 @@ void BatchChecker::check_sizes(const gantry_batch_t& b) const {
         if (b.logits == nullptr && b.hidden == nullptr) {
             refuse("logits is NULL and so is hidden; this model has no gantry.sampler to keep logits for");
         }
+    }
+    if (b.logit_peaks != nullptr) {
+        need(b.logits, "logits");
+        need(b.logit_masses, "logit_masses");
+        need(b.mass_scales, "mass_scales");
     }
     if (b.embedding_count != 0) {
         need(b.embeddings, "embeddings");

@@ -162,7 +162,7 @@ void Decoder::head(const CheckedBatch& batch, Mat x) {
     if (batch.logits == nullptr) return;
     const Mat logits = view(*buffers_.logits, x.rows, config_.vocab_size);
     device_.linear(normed, std::array{LinearOut{&weights_.head(), nullptr, logits, false}});
-    device_.download(batch.logits, logits.data, static_cast<size_t>(logits.rows) * logits.cols);
+    device_.download_logits(batch.logits, logits, batch.summary);
 }
 
 }  // namespace gantry::transformer

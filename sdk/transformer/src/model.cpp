@@ -41,7 +41,7 @@ gantry_causal_lm_t make_table(bool deterministic) {
     gantry_causal_lm_t t{};
     t.struct_size = GANTRY_SIZE(gantry_causal_lm_t, block_identity);
     t.features = GANTRY_CAUSAL_LM_TREE | GANTRY_CAUSAL_LM_EMBEDDINGS | GANTRY_CAUSAL_LM_HIDDEN |
-                 (deterministic ? uint32_t{GANTRY_CAUSAL_LM_DETERMINISTIC} : 0U);
+                 GANTRY_CAUSAL_LM_SUMMARIES | (deterministic ? uint32_t{GANTRY_CAUSAL_LM_DETERMINISTIC} : 0U);
     t.execute = [](gantry_model_t* m, const gantry_batch_t* batch) {
         return sdk::guard([&] { sdk::model_cast<TransformerModel>(m).execute(batch); });
     };

@@ -1,8 +1,11 @@
 #include "plugins/cpu/device.hpp"
 
+#include <gantry/ext/causal_lm.h>
 #include <gantry/cpp/error.hpp>
 
+#include <algorithm>
 #include <array>
+#include <limits>
 
 #include "plugins/cpu/provider.hpp"
 #include "tests/plugins/cpu/support.hpp"
@@ -112,6 +115,39 @@ TEST(DeviceTest, OperationsOnSeveralThreadsEqualThoseOnOne) {
         return b;
     };
     EXPECT_EQ(run(one), run(three));
+}
+
+TEST(DeviceTest, LogitsAreSummedUpAsTheLibraryDoes) {
+    constexpr uint32_t kRows = 3;
+    for (const Kernels* kernels : runnable_kernels()) {
+        CpuDevice device(*kernels, detect_features(), {2, {}, Precision::kAuto, Prefill::kAuto});
+        for (const uint32_t cols : {1U, 300U, 9000U}) {
+            SCOPED_TRACE(std::string(kernels->name) + " " + std::to_string(cols));
+            auto logits = random_floats(kRows * cols, cols, 5);
+            constexpr float kInf = std::numeric_limits<float>::infinity();
+            if (cols > 1) {
+                std::fill_n(logits.begin(), 256, -kInf);
+                logits[cols + 299] = std::numeric_limits<float>::quiet_NaN();
+                logits[cols + 20] = kInf;
+                logits[2 * cols + 8] = -kInf;
+            }
+            const size_t blocks = (cols + GANTRY_LOGIT_BLOCK - 1) / GANTRY_LOGIT_BLOCK;
+            const std::array<float, kRows> scales{1.25F, 1, 0};
+            std::vector<float> copy(logits.size()), peaks(kRows * blocks, -1), masses(kRows * blocks, -1);
+            device.download_logits(copy.data(), {logits.data(), kRows, cols},
+                                   {peaks.data(), masses.data(), scales.data()});
+            EXPECT_EQ(std::memcmp(copy.data(), logits.data(), copy.size() * sizeof(float)), 0);
+            std::vector<float> expected_peaks(peaks.size(), -1), expected_masses(peaks.size(), -1);
+            device.Device::download_logits(copy.data(), {logits.data(), kRows, cols},
+                                           {expected_peaks.data(), expected_masses.data(), scales.data()});
+            for (size_t i = 0; i < peaks.size(); ++i) {
+                const bool nan = std::isnan(expected_peaks[i]);
+                EXPECT_TRUE(nan ? std::isnan(peaks[i]) : peaks[i] == expected_peaks[i]) << i;
+                EXPECT_NEAR(masses[i], expected_masses[i], 2e-6F * std::abs(expected_masses[i])) << i;
+            }
+            EXPECT_EQ(masses.back(), -1) << "no scale, no mass";
+        }
+    }
 }
 
 TEST(DeviceTest, RotationFollowsThePositionsOfEachStep) {

@@ -195,6 +195,7 @@ class Schedule {
             options.drafter = std::make_shared<testing::GuessingDrafter>(limits_.vocab_size, seed, dice_.pick(0, 100));
         }
         options.cache_host_bytes = dice_.chance(50) ? dice_.pick(0, 40) * limits_.block_size * sizeof(int32_t) : 0;
+        limits_.features |= seed % 2 != 0 ? uint32_t{GANTRY_CAUSAL_LM_SUMMARIES} : 0u;
         options.window = dice_.chance(25) ? dice_.pick(1, 20) : 0;
         auto model = std::make_unique<FakeModel>(limits_);
         model_ = model.get();

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,6 +21,7 @@
 #include <vector>
 
 #include "runtime/engine/engine.hpp"
+#include "runtime/engine/logit_summary.hpp"
 #include "runtime/engine/utf8.hpp"
 
 namespace gantry::engine::testing {
@@ -97,6 +100,23 @@ inline void fake_logits(std::span<const int32_t> tokens, std::span<float> row) {
     row[kEos] -= 1.5f;
 }
 
+/// What a model with GANTRY_CAUSAL_LM_SUMMARIES says of a row; room for its blocks.
+inline void sum_up(std::span<const float> row, float scale, float* peaks, float* masses) {
+    for (; !row.empty(); row = row.subspan(std::min<size_t>(GANTRY_LOGIT_BLOCK, row.size()))) {
+        const auto block = row.first(std::min<size_t>(GANTRY_LOGIT_BLOCK, row.size()));
+        const bool nan = std::ranges::any_of(block, [](float x) { return std::isnan(x); });
+        const float peak = *peaks++ = nan ? std::numeric_limits<float>::quiet_NaN() : std::ranges::max(block);
+        double mass = 0;
+        for (const float x : block) {
+            mass += std::isfinite(peak) ? std::exp(static_cast<double>((x - peak) * scale)) : 0.0;
+        }
+        if (scale > 0) {
+            *masses = static_cast<float>(mass);
+        }
+        ++masses;
+    }
+}
+
 class FakeModel : public CausalModel {
   public:
     static constexpr int32_t kUnwritten = -77;
@@ -131,6 +151,11 @@ class FakeModel : public CausalModel {
                 fake_logits(seen_, {b.logits + size_t{row} * limits_.vocab_size, limits_.vocab_size});
                 if (after_row) {
                     after_row({b.logits + size_t{row} * limits_.vocab_size, limits_.vocab_size});
+                }
+                if (b.logit_peaks != nullptr) {
+                    const size_t at = row * logit_blocks(limits_.vocab_size);
+                    sum_up({b.logits + size_t{row} * limits_.vocab_size, limits_.vocab_size}, b.mass_scales[row],
+                           b.logit_peaks + at, b.logit_masses + at);
                 }
             }
         }

@@ -29,7 +29,13 @@ std::vector<float> random_row(size_t n, uint64_t seed, float spread = 3) {
 int32_t pick(std::vector<float> row, const SamplerConfig& config, uint64_t position = 0,
              const TokenHistory& history = {}, std::vector<int32_t> forbidden = {}) {
     Sampler sampler;
-    return sampler.sample(row, config, {history, forbidden, {0, position}}).value().id;
+    std::vector<float> peaks(logit_blocks(row.size())), masses(peaks.size());
+    const float scale = Sampler::mass_scale(config, row.size());
+    testing::sum_up(row, scale, peaks.data(), masses.data());
+    const auto id = sampler.sample(row, config, {history, forbidden, {0, position}}).value().id;
+    EXPECT_EQ(sampler.sample(row, config, {history, forbidden, {0, position}, {}, {peaks, masses, scale}}).value().id,
+              id);
+    return id;
 }
 
 /// Probabilities of all tokens by sorting everything, in double; 0 where a filter has removed one.

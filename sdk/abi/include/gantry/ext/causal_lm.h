@@ -44,7 +44,17 @@ typedef struct gantry_batch {
     const uint32_t* state_slots; /* [S] or NULL */
     const uint32_t* adapter_ids; /* [S] or NULL; 0: none; ids of gantry.adapter/1 */
     float* hidden;               /* out, [logit_row_count, hidden_size] final hidden states, or NULL (draft heads) */
+    /* What a sampler on the host would read whole rows for, of each block of GANTRY_LOGIT_BLOCK logits of a row (the
+       last may be shorter): made while the logits are in a near cache, it saves that. All three or none are given;
+       only to models with GANTRY_CAUSAL_LM_SUMMARIES, only beside `logits`. */
+    float* logit_peaks;  /* out, [logit_row_count, blocks] the largest; NaN where one is no number */
+    float* logit_masses; /* out, the same shape: the sum of exp((logit - peak) * mass_scales[row]), 0 where the peak
+                            is not finite; not written where the scale is 0 */
+    const float* mass_scales; /* [logit_row_count] >= 0 */
 } gantry_batch_t;
+
+/* Logits in a block of logit_peaks and logit_masses. */
+#define GANTRY_LOGIT_BLOCK 256
 
 enum {
     /* The result of every sequence must not depend on its batch mates, to the bit. */
@@ -90,7 +100,8 @@ enum {
     GANTRY_CAUSAL_LM_EMBEDDINGS = 2,    /* honours embeddings */
     GANTRY_CAUSAL_LM_DETERMINISTIC = 4, /* honours GANTRY_BATCH_DETERMINISTIC */
     GANTRY_CAUSAL_LM_HIDDEN = 8,        /* fills hidden */
-    GANTRY_CAUSAL_LM_RECURRENT = 16     /* needs state_slots */
+    GANTRY_CAUSAL_LM_RECURRENT = 16,    /* needs state_slots */
+    GANTRY_CAUSAL_LM_SUMMARIES = 32     /* fills logit_peaks and logit_masses */
 };
 
 #ifdef __cplusplus

@@ -34,6 +34,7 @@ struct CheckedBatch {
     const float* embeddings = nullptr;      ///< [embedding_rows.size(), hidden_size]
     float* logits = nullptr;                ///< [logit_rows.size(), vocab_size] or null
     float* hidden = nullptr;                ///< [logit_rows.size(), hidden_size] or null
+    LogitSummary summary;                   ///< of the logits
 };
 
 /// Holds the arrays that a step needs beside the batch's own, sized once: check allocates nothing unless it throws.

@@ -149,6 +149,13 @@ struct ScratchSpec {
     uint32_t kv_heads = 0;
 };
 
+/// What is wanted to be known of rows of logits beside themselves, as in gantry_batch_t; host memory.
+struct LogitSummary {
+    float* peaks = nullptr;  ///< [rows, blocks]; nullptr: nothing is wanted
+    float* masses = nullptr;
+    const float* mass_scales = nullptr;  ///< [rows]
+};
+
 class Device {
   public:
     virtual ~Device() = default;
@@ -157,6 +164,8 @@ class Device {
     virtual std::unique_ptr<Buffer> allocate(size_t floats) = 0;
     virtual void upload(float* dst, const float* src, size_t floats) = 0;
     virtual void download(float* dst, const float* src, size_t floats) = 0;
+    /// Downloads rows of logits and sums them up; this default does the second on the host.
+    virtual void download_logits(float* dst, Mat logits, const LogitSummary& summary);
     virtual void sync() = 0;
 
     // --- weights ------------------------------------------------------------------------------------------
