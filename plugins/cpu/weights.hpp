@@ -61,7 +61,7 @@ class CpuWeight final : public transformer::Weight {
     std::vector<float> values_;
 };
 
-/// Whether a type can be used that way: the eleven types that the transformer library decodes.
+/// Whether a type can be used that way: the types that the transformer library decodes.
 bool weight_supported(int32_t dtype) noexcept;
 
 /// What CpuWeight would allocate.

@@ -310,7 +310,8 @@ inline void packed_rows(const PanelBlocks<kPack>& blocks, const QuantRows& x, ui
     }
 }
 
-/// Many rows: a part of the panel is decoded once and all of them pass over it.
+/// Many rows of formats that are dear to decode: a part of the panel is decoded once and all of them pass over it.
+/// Others are as fast without, and fewer rows faster.
 template <Pack kPack>
 inline void packed_pass(const PanelBlocks<kPack>& blocks, const QuantRows& x, uint32_t first, uint32_t end,
                         Columns columns, const OutTile& out) {
@@ -335,12 +336,14 @@ void packed(const uint8_t* panel, const QuantRows& x, uint32_t columns, const Ou
         const PanelBlocks<kPack> blocks(panel, x.blocks, lane);
         for (uint32_t row = 0; row < x.rows; row += kPassRows) {
             const uint32_t end = x.rows - row < kPassRows ? x.rows : row + kPassRows;
-            if (end - row >= 2 * kPackedRows) {
-                packed_pass<kPack>(blocks, x, row, end, {lane, columns}, out);
-            } else {
-                float partial[2 * kPackedRows * kPanelRows];  // not used: there is only one part
-                packed_rows<kPack, kPackedRows>(blocks, x, row, end, {0, x.blocks, partial}, {lane, columns}, out);
+            if constexpr (has_halves<kPack>()) {
+                if (end - row == kPassRows) {
+                    packed_pass<kPack>(blocks, x, row, end, {lane, columns}, out);
+                    continue;
+                }
             }
+            float partial[kPassRows * kPanelRows];  // not used: there is only one part
+            packed_rows<kPack, kPackedRows>(blocks, x, row, end, {0, x.blocks, partial}, {lane, columns}, out);
         }
     }
 }
