@@ -271,6 +271,16 @@ void CpuDevice::gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) {
     for (size_t i = 0; i < rows.size(); ++i) std::copy_n(row_of(x, rows[i]), x.cols, row_of(out, i));
 }
 
+void CpuDevice::add_scaled_rows(Mat x, std::span<const uint32_t> rows, std::span<const float> factors, Mat out) {
+    for_rows(x.rows, x.cols, [&](uint32_t begin, uint32_t end) {
+        for (uint32_t i = begin; i < end; ++i) {
+            const float* from = row_of(x, i);
+            float* to = row_of(out, rows[i]);
+            for (uint32_t c = 0; c < x.cols; ++c) to[c] += factors[i] * from[c];
+        }
+    });
+}
+
 void CpuDevice::linear(Mat x, std::span<const transformer::LinearOut> outs) { products_.run(x, outs, deterministic_); }
 
 void CpuDevice::attention(transformer::KvCache& kv, const transformer::AttentionParams& params,

@@ -76,6 +76,8 @@ class CpuDevice final : public transformer::Device {
     void scale(transformer::Mat x, float factor) override;
     void softcap(transformer::Mat x, float cap) override;
     void gather_rows(transformer::Mat x, std::span<const uint32_t> rows, transformer::Mat out) override;
+    void add_scaled_rows(transformer::Mat x, std::span<const uint32_t> rows, std::span<const float> factors,
+                         transformer::Mat out) override;
 
     std::string plan() const override;
 

@@ -108,6 +108,7 @@ class ReferenceDevice final : public transformer::Device {
     void scale(Mat x, float factor) override;
     void softcap(Mat x, float cap) override;
     void gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override;
+    void add_scaled_rows(Mat x, std::span<const uint32_t> rows, std::span<const float> factors, Mat out) override;
 
     std::string plan() const override { return "scalar fp32, 1 thread"; }
 

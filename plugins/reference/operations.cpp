@@ -272,4 +272,10 @@ void ReferenceDevice::gather_rows(Mat x, std::span<const uint32_t> rows, Mat out
     for (size_t i = 0; i < rows.size(); ++i) std::copy_n(row_of(x, rows[i]), x.cols, row_of(out, i));
 }
 
+void ReferenceDevice::add_scaled_rows(Mat x, std::span<const uint32_t> rows, std::span<const float> factors, Mat out) {
+    for (size_t i = 0; i < rows.size(); ++i) {
+        for (uint32_t c = 0; c < x.cols; ++c) row_of(out, rows[i])[c] += factors[i] * row_of(x, i)[c];
+    }
+}
+
 }  // namespace gantry::reference

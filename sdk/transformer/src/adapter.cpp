@@ -120,8 +120,8 @@ class TransformerBackend final : public sdk::Backend {
     static void add_weights(std::span<const PlannedTensor> tensors, const Device& device, gantry_assessment_t& needs) {
         for (const PlannedTensor& t : tensors) {
             const uint64_t bytes = device.weight_bytes(t.view, t.use);
-            needs.weights_bytes += bytes;
-            if (bytes == 0) needs.mapped_bytes += t.view.nbytes;
+            needs.weights_bytes += bytes == 0 && t.rebuild != Rebuild::kNone ? t.view.nbytes : bytes;
+            if (bytes == 0 && t.rebuild == Rebuild::kNone) needs.mapped_bytes += t.view.nbytes;
         }
     }
 

@@ -50,6 +50,23 @@ void Planner::need(const std::string& name, std::initializer_list<uint64_t> shap
     plan_.push_back(std::move(planned));
 }
 
+void Planner::need_rebuilt(const std::string& name, uint64_t out, uint64_t in, Rebuild rebuild) {
+    const bool turned = rebuild == Rebuild::kTurned;
+    need(name, {turned ? in : out, turned ? out : in}, WeightUse::kLinear);
+    PlannedTensor& t = plan_.back();
+    if (t.view.dtype != GANTRY_DTYPE_F32 && t.view.dtype != GANTRY_DTYPE_F16 && t.view.dtype != GANTRY_DTYPE_BF16) {
+        throw Error(GANTRY_ERR_UNIMPLEMENTED, quoted(name) + (turned ? " lies as [in, out]" : " is to be normalised") +
+                                                  " and has the type " + std::string(type_traits(t.view.dtype).name) +
+                                                  ", which works for F32, F16 and BF16 only");
+    }
+    t.view.shape[0] = out;
+    t.view.shape[1] = in;
+    t.rebuild = rebuild;
+    if (turned) return;
+    t.view.dtype = GANTRY_DTYPE_F32;
+    t.view.nbytes = out * in * sizeof(float);
+}
+
 void Planner::ignore(const std::string& name) {
     if (const auto index = manifest_.find_tensor(name)) used_.insert(*index);
 }
@@ -94,41 +111,6 @@ void Planner::check(const PlannedTensor& t, std::initializer_list<uint64_t> shap
                                                      std::to_string(bytes) + " expected for " + shape_text(v) + " of " +
                                                      std::string(traits.name));
     }
-}
-
-std::vector<PlannedTensor> plan_tensors(const sdk::Manifest& manifest, const ModelConfig& c, const Device& device) {
-    constexpr auto kLinear = WeightUse::kLinear;
-    constexpr auto kVector = WeightUse::kVector;
-    Planner planner(manifest, device);
-    const auto linear = [&](const std::string& prefix, uint64_t out, uint64_t in, bool bias) {
-        planner.need(prefix + ".weight", {out, in}, kLinear);
-        if (bias) planner.need(prefix + ".bias", {out}, kVector);
-    };
-    planner.need("token_embd.weight", {c.vocab_size, c.hidden_size},
-                 c.tie_embeddings ? WeightUse::kEmbeddingAndLinear : WeightUse::kEmbedding);
-    for (uint32_t n = 0; n < c.layer_count; ++n) {
-        const std::string layer = "layers." + std::to_string(n) + ".";
-        planner.need(layer + "attn_norm.weight", {c.hidden_size}, kVector);
-        linear(layer + "attn_q", c.q_width(), c.hidden_size, c.biases.q);
-        linear(layer + "attn_k", c.kv_width(), c.hidden_size, c.biases.k);
-        linear(layer + "attn_v", c.kv_width(), c.hidden_size, c.biases.v);
-        if (c.qk_norm) {
-            planner.need(layer + "attn_q_norm.weight", {c.head_dim}, kVector);
-            planner.need(layer + "attn_k_norm.weight", {c.head_dim}, kVector);
-        }
-        linear(layer + "attn_out", c.hidden_size, c.q_width(), c.biases.attn_out);
-        planner.need(layer + "ffn_norm.weight", {c.hidden_size}, kVector);
-        linear(layer + "ffn_gate", c.ffn_size, c.hidden_size, c.biases.ffn_gate);
-        linear(layer + "ffn_up", c.ffn_size, c.hidden_size, c.biases.ffn_up);
-        linear(layer + "ffn_down", c.hidden_size, c.ffn_size, c.biases.ffn_down);
-    }
-    planner.need("output_norm.weight", {c.hidden_size}, kVector);
-    if (c.tie_embeddings) {
-        planner.ignore("output.weight");  // some files store the tied head a second time
-    } else {
-        planner.need("output.weight", {c.vocab_size, c.hidden_size}, kLinear);
-    }
-    return planner.finish();
 }
 
 void check_finite(std::string_view name, const gantry_tensor_view_t& view) {

@@ -26,11 +26,46 @@ struct Architecture {
     bool qkv_bias = false;  ///< always there; other biases are taken where the file has them
 };
 
+/// All that differs between the others is in the manifest's keys, or shows in which tensors there are.
 constexpr std::array kArchitectures = {
     Architecture{"llama"},
     Architecture{"mistral"},
     Architecture{"qwen2", false, true},
-    Architecture{"qwen3", true, false},
+    Architecture{"qwen3", true},
+    Architecture{"phi3"},
+    Architecture{"gemma"},
+    Architecture{"gemma2"},
+    Architecture{"gemma3"},
+    Architecture{"smollm3"},
+    Architecture{"internlm2"},
+    Architecture{"internlm3"},
+    Architecture{"granite"},
+    Architecture{"olmo2"},
+    Architecture{"minicpm"},
+    Architecture{"seed_oss"},
+    Architecture{"ernie4_5"},
+    Architecture{"hunyuan-dense"},
+    Architecture{"mixtral"},
+    Architecture{"qwen2moe", false, true},
+    Architecture{"qwen3moe", true},
+    Architecture{"granitemoe"},
+    Architecture{"olmoe"},
+    Architecture{"glm4moe"},
+    Architecture{"gpt2"},
+    Architecture{"gptneox"},
+    Architecture{"opt"},
+    Architecture{"falcon"},
+    Architecture{"starcoder2"},
+    Architecture{"phi2"},
+    Architecture{"stablelm"},
+    Architecture{"command-r"},
+    Architecture{"cohere2"},
+    Architecture{"glm"},
+    Architecture{"glm4"},
+    Architecture{"chatglm"},
+    Architecture{"baichuan"},
+    Architecture{"orion"},
+    Architecture{"telechat"},
 };
 
 const Architecture& find_architecture(std::string_view name) {
@@ -106,6 +141,7 @@ RopeConfig read_rope(const Manifest& m, const ModelConfig& config) {
         Named<RopeScaling>{"llama3", RopeScaling::kLlama3},   Named<RopeScaling>{"longrope", RopeScaling::kLongRope}};
     RopeConfig rope;
     rope.style = named(m, "rope.style", kStyles, RopeStyle::kHalf);
+    rope.native_interleaved = m.find_string("rope.native_style") == "interleaved";
     rope.scaling = named(m, "rope.scaling", kScalings, RopeScaling::kNone);
     rope.dim = static_cast<uint32_t>(m.find_int("rope.dim", 2, config.head_dim).value_or(config.head_dim));
     if (rope.dim % 2 != 0) bad_value("rope.dim", rope.dim, "an even number");
@@ -169,9 +205,9 @@ Biases find_biases(const Manifest& m, bool qkv_required) {
         return m.find_tensor("layers.0." + std::string(part) + ".bias").has_value();
     };
     Biases b;
-    b.q = qkv_required || has("attn_q");
-    b.k = qkv_required || has("attn_k");
-    b.v = qkv_required || has("attn_v");
+    b.q = qkv_required || has("attn_q") || has("attn_qkv");
+    b.k = qkv_required || has("attn_k") || has("attn_qkv");
+    b.v = qkv_required || has("attn_v") || has("attn_qkv");
     b.attn_out = has("attn_out");
     b.ffn_gate = has("ffn_gate");
     b.ffn_up = has("ffn_up");
@@ -218,9 +254,10 @@ ModelConfig read_sizes(const Manifest& m, bool has_rope) {
 
 ModelConfig read_config(const Manifest& m) {
     const Architecture& architecture = find_architecture(m.architecture());
-    ModelConfig c = read_sizes(m, true);
+    ModelConfig c = read_sizes(m, m.find_string("rope.style") != "none");
     c.qk_norm = architecture.qk_norm;
     c.biases = find_biases(m, architecture.qkv_bias);
+    read_switches(m, c);
     return c;
 }
 

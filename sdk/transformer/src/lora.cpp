@@ -76,6 +76,18 @@ gantry_tensor_view_t checked(const sdk::Manifest& m, uint64_t index, uint64_t ro
     return view;
 }
 
+/// Experts take no adapters yet, and not every feed-forward has a gate.
+void refuse_absent(const ModelConfig& c, uint32_t layer, size_t module) {
+    const bool ffn = module >= static_cast<size_t>(LoraModule::kFfnGate);
+    const bool absent =
+        (ffn && c.has_experts(layer)) || (!c.gated && module == static_cast<size_t>(LoraModule::kFfnGate));
+    if (!absent) return;
+    throw Error(
+        GANTRY_ERR_UNIMPLEMENTED,
+        "the adapter changes '" + std::string(kNames[module]) + "' of layer " + std::to_string(layer) + ", which " +
+            (c.has_experts(layer) ? "is made of experts; those take no adapters yet" : "the model does not have"));
+}
+
 std::vector<PlannedPair> plan_pairs(const sdk::Manifest& m, const ModelConfig& c) {
     std::vector<PlannedPair> out;
     for (uint32_t layer = 0; layer < c.layer_count; ++layer) {
@@ -87,6 +99,7 @@ std::vector<PlannedPair> plan_pairs(const sdk::Manifest& m, const ModelConfig& c
                 throw Error(GANTRY_ERR_NOT_FOUND, "the adapter lacks the tensor '" +
                                                       tensor_name(layer, module, a ? "lora_b" : "lora_a") + "'");
             }
+            refuse_absent(c, layer, module);
             const Shape shape = shape_of(c, static_cast<LoraModule>(module));
             const gantry_tensor_view_t view = m.tensor(*a);
             const uint64_t rank = view.rank == 2 ? std::clamp<uint64_t>(view.shape[0], 1, kMaxRank) : 1;
@@ -161,7 +174,7 @@ double module_scale(const sdk::Manifest& m, double scale, uint64_t rank) {
 /// Whether the rows of B for queries and keys have to be brought into the model's order.
 bool must_interleave(const sdk::Manifest& m, const ModelConfig& c) {
     const auto style = m.find_string("rope.style");
-    const bool interleaved = c.rope.style == RopeStyle::kInterleaved;
+    const bool interleaved = c.rope.style == RopeStyle::kInterleaved && !c.rope.native_interleaved;
     if (!style || *style == (interleaved ? "interleaved" : "half")) return false;
     if (*style == "half") return true;
     throw Error(GANTRY_ERR_UNIMPLEMENTED,

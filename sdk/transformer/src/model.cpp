@@ -93,7 +93,7 @@ std::string hex(uint64_t value) {
 }  // namespace
 
 ScratchSpec scratch_spec(const ModelConfig& c, const LoadPlan& plan) {
-    const uint32_t widest = std::max({c.hidden_size, c.q_width(), c.ffn_size});
+    const uint32_t widest = std::max({c.hidden_size, c.q_width(), c.widest_ffn()});
     return {plan.max_step_tokens, plan.max_sequences, plan.max_context, widest,         c.head_count,
             c.head_dim,           c.rope.dim / 2,     plan.threads,     c.kv_head_count};
 }

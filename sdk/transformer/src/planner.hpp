@@ -17,6 +17,8 @@ class Planner {
 
     /// Takes a tensor. Throws as plan_tensors does.
     void need(const std::string& name, std::initializer_list<uint64_t> shape, WeightUse use);
+    /// Takes a linear weight that is rebuilt while loading.
+    void need_rebuilt(const std::string& name, uint64_t out, uint64_t in, Rebuild rebuild);
     /// Allows a tensor that is there for nothing.
     void ignore(const std::string& name);
     /// What was taken, in order; throws where a tensor is left over.

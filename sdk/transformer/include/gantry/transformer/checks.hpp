@@ -9,16 +9,24 @@
 
 namespace gantry::transformer {
 
+/// What loading makes of a tensor first, in a copy of its own.
+enum class Rebuild {
+    kNone,
+    kTurned,    ///< from [in, out], as it lies in the file, to [out, in], which `view` says
+    kUnitRows,  ///< every row to unit length, as F32 (Baichuan 2's output head)
+};
+
 /// One tensor that the model will load.
 struct PlannedTensor {
     uint64_t index = 0;  ///< in the manifest
     std::string name;
     WeightUse use = WeightUse::kLinear;
     gantry_tensor_view_t view{};  ///< shape, type and size; data is null until load
+    Rebuild rebuild = Rebuild::kNone;
 };
 
 /// Checks the whole file against the configuration and the device and returns its tensors, in the order in which
-/// load_weights takes them: embedding, layers 0 .. n-1, output norm, output head (where not tied).
+/// load_weights takes them.
 ///
 /// Throws gantry::sdk::Error that names the tensor: NOT_FOUND for a missing one; INVALID_ARGUMENT for a wrong shape or
 /// size (expected and found) and for a surplus tensor, which would mean that the architecture is not what it says;

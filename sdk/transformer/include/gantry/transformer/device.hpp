@@ -254,6 +254,9 @@ class Device {
     /// out[i] = x[rows[i]]
     virtual void gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) = 0;
 
+    /// out[rows[i]] += factors[i] * x[i]; the rows are distinct.
+    virtual void add_scaled_rows(Mat x, std::span<const uint32_t> rows, std::span<const float> factors, Mat out) = 0;
+
     /// One line for people: kernels and threads ("avx512-vnni, oneDNN 2.6 bf16 prefill, 2 threads").
     virtual std::string plan() const = 0;
 

@@ -53,11 +53,6 @@ EncoderConfig read_encoder_config(const sdk::Manifest& manifest);
 std::vector<PlannedTensor> plan_encoder_tensors(const sdk::Manifest& manifest, const EncoderConfig& config,
                                                 const Device& device);
 
-/// Gain and, where the model has one, shift.
-struct Norm {
-    std::unique_ptr<Weight> gain, bias;
-};
-
 struct EncoderLayer {
     Norm attn_norm, ffn_norm;  ///< before or after, as the configuration says
     Linear q, k, v, attn_out;

@@ -19,22 +19,44 @@ struct Linear {
     std::unique_ptr<Weight> bias;
 };
 
+/// A norm's gain and, of layer norms that have one, bias.
+struct Norm {
+    std::unique_ptr<Weight> gain;
+    std::unique_ptr<Weight> bias;
+};
+
+/// A feed-forward; gate is empty where there is none.
+struct FeedForward {
+    Linear gate, up, down;
+};
+
+/// What a configuration does not have is empty.
 struct LayerWeights {
-    std::unique_ptr<Weight> attn_norm;
+    Norm attn_norm, attn_post_norm;
     Linear q, k, v;
-    std::unique_ptr<Weight> q_norm, k_norm;  ///< null without qk_norm
+    Linear qkv;  ///< instead of the three, unless QkvLayout::kSplit
+    std::unique_ptr<Weight> q_norm, k_norm;
     Linear attn_out;
-    std::unique_ptr<Weight> ffn_norm;
-    Linear ffn_gate, ffn_up, ffn_down;
+    Norm ffn_norm, ffn_post_norm;
+    FeedForward ffn;
+    Linear router;                   ///< [experts, hidden]
+    std::vector<float> choice_bias;  ///< one an expert
+    std::vector<FeedForward> experts;
+    FeedForward shared;
+    Linear shared_gate;  ///< [1, hidden]
 };
 
 struct Weights {
     std::unique_ptr<Weight> embedding;
+    std::unique_ptr<Weight> positions;  ///< null without a position table
     std::vector<LayerWeights> layers;
-    std::unique_ptr<Weight> output_norm;
+    Norm output_norm;
     std::unique_ptr<Weight> output;  ///< null where tied
-    uint64_t private_bytes = 0;      ///< sum over all
-    uint64_t fingerprint = 0;        ///< of names, types, shapes and a sample of every tensor's bytes
+    std::unique_ptr<Weight> output_bias;
+    /// What the device uses in place, but did not lie in the file that way.
+    std::vector<std::vector<std::byte>> copies;
+    uint64_t private_bytes = 0;  ///< sum over all
+    uint64_t fingerprint = 0;    ///< of names, types, shapes and a sample of every tensor's bytes
 
     const Weight& head() const { return output ? *output : *embedding; }
 };
