@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <set>
 
+#include "registry/families.hpp"
 #include "registry/formats/dtype.hpp"
 #include "registry/formats/fault.hpp"
+#include "registry/translate_tensors.hpp"
 
 namespace gantry::registry {
 namespace {
@@ -48,12 +49,23 @@ constexpr auto kQwen3Layer = qwen3_layer();
 
 // GGUF files of Llama (and of Mistral, which are 'llama' there) have the rows of Q and K reordered so that rotary pairs
 // are neighbours; everyone else keeps Hugging Face's order.
-constexpr auto kArchitectures = std::to_array<Architecture>({
-    {"llama", "LlamaForCausalLM", "interleaved", kGlobalModules, kLlamaLayer},
-    {"qwen2", "Qwen2ForCausalLM", "half", kGlobalModules, kQwen2Layer, true},
-    {"qwen3", "Qwen3ForCausalLM", "half", kGlobalModules, kQwen3Layer, true},
-    {"mistral", "MistralForCausalLM", "", kGlobalModules, kMistralLayer},
-});
+const std::vector<Architecture>& all_architectures() {
+    static const std::vector<Architecture> list = [] {
+        std::vector<Architecture> out = {
+            {"llama", "LlamaForCausalLM", "interleaved", kGlobalModules, kLlamaLayer},
+            {"qwen2", "Qwen2ForCausalLM", "half", kGlobalModules, kQwen2Layer, true},
+            {"qwen3", "Qwen3ForCausalLM", "half", kGlobalModules, kQwen3Layer, true},
+            {"mistral", "MistralForCausalLM", "", kGlobalModules, kMistralLayer},
+        };
+        for (const auto families : {gated_families(), expert_families(), layer_norm_families()}) {
+            out.insert(out.end(), families.begin(), families.end());
+        }
+        return out;
+    }();
+    return list;
+}
+
+std::string_view gguf_name(const Architecture& a) { return a.gguf_name.empty() ? a.name : a.gguf_name; }
 
 /// The class of the same model without its output head: "Qwen3Model" of "Qwen3ForCausalLM".
 std::string base_class(std::string_view hf_class) {
@@ -62,9 +74,11 @@ std::string base_class(std::string_view hf_class) {
 
 std::string supported_list(bool hf) {
     std::string out;
-    for (const auto& a : kArchitectures) {
-        if (hf || !a.gguf_rope_style.empty()) {
-            out.append(out.empty() ? "" : ", ").append(hf ? a.hf_class : a.name);
+    std::set<std::string_view> told;
+    for (const auto& a : all_architectures()) {
+        const std::string_view name = hf ? a.hf_class : gguf_name(a);
+        if ((hf || !a.gguf_rope_style.empty()) && told.insert(name).second) {
+            out.append(out.empty() ? "" : ", ").append(name);
         }
     }
     return out;
@@ -74,168 +88,6 @@ Error unknown_architecture(std::string_view name, std::string_view file, bool hf
     return Error{Code::kUnimplemented, std::string(file) + ": architecture '" + printable(name) +
                                            "' is not supported; supported are " + supported_list(hf)};
 }
-
-/// A source name taken apart: "blk.3.attn_q.weight" is {3, "attn_q", "weight"}.
-struct TensorName {
-    std::optional<uint32_t> layer;
-    std::string_view module;
-    std::string_view part;
-};
-
-std::optional<TensorName> take_apart(FileKind kind, std::string_view name) {
-    const std::string_view prefix = kind == FileKind::kGguf ? "blk." : "model.layers.";
-    TensorName out;
-    if (name.starts_with(prefix)) {
-        name.remove_prefix(prefix.size());
-        const auto dot = name.find('.');
-        uint32_t layer = 0;
-        const auto digits = name.substr(0, dot);
-        const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), layer);
-        if (dot == std::string_view::npos || result.ec != std::errc() || result.ptr != digits.data() + dot ||
-            (digits.size() > 1 && digits[0] == '0')) {
-            return std::nullopt;
-        }
-        out.layer = layer;
-        name.remove_prefix(dot + 1);
-    }
-    const auto dot = name.rfind('.');
-    if (dot == std::string_view::npos) {
-        return std::nullopt;
-    }
-    out.module = name.substr(0, dot);
-    out.part = name.substr(dot + 1);
-    return out;
-}
-
-/// The sizes that the rules' dimensions stand for.
-class Sizes {
-  public:
-    explicit Sizes(const ModelManifest& m) {
-        const auto get = [&](std::string_view key) {
-            return static_cast<uint64_t>(std::get<int64_t>(m.hyper.find(key)->second));
-        };
-        layers = get("layer_count");
-        values_[Dim::kVocab] = get("vocab_size");
-        values_[Dim::kHidden] = get("hidden_size");
-        values_[Dim::kHead] = get("head_dim");
-        values_[Dim::kQuery] = get("head_count") * get("head_dim");
-        values_[Dim::kKeyValue] = get("kv_head_count") * get("head_dim");
-        values_[Dim::kFfn] = get("ffn_size");
-    }
-
-    std::vector<uint64_t> shape(const ModuleRule& rule, bool bias) const {
-        std::vector<uint64_t> out{values_.at(rule.out)};
-        if (!bias && rule.in != Dim::kNone) {
-            out.push_back(values_.at(rule.in));
-        }
-        return out;
-    }
-
-    uint64_t layers = 0;
-
-  private:
-    std::map<Dim, uint64_t> values_;
-};
-
-std::string shape_text(std::span<const uint64_t> shape) {
-    std::string out = "[";
-    for (const uint64_t dim : shape) {
-        out.append(out.size() > 1 ? ", " : "").append(std::to_string(dim));
-    }
-    return out + "]";
-}
-
-Error tensor_fault(const SourceTensor& t, std::string_view problem, Code code) {
-    return file_fault(t.origin, "tensor " + in_quotes(t.name), t.info_offset, problem, code);
-}
-
-std::string source_name(FileKind kind, const ModuleRule& rule, std::optional<uint64_t> layer, std::string_view part) {
-    std::string out;
-    if (layer) {
-        out = (kind == FileKind::kGguf ? "blk." : "model.layers.") + std::to_string(*layer) + ".";
-    }
-    return out.append(kind == FileKind::kGguf ? rule.gguf : rule.hf).append(".").append(part);
-}
-
-std::string canonical_name(const ModuleRule& rule, std::optional<uint64_t> layer, std::string_view part) {
-    const std::string prefix = layer ? "layers." + std::to_string(*layer) + "." : "";
-    return prefix + std::string(rule.canonical) + "." + std::string(part);
-}
-
-class TensorTranslator {
-  public:
-    TensorTranslator(const Architecture& architecture, FileKind kind, ModelManifest& out)
-        : architecture_(architecture), kind_(kind), out_(out), sizes_(out) {}
-
-    Status add(const SourceTensor& t) {
-        const auto name = take_apart(kind_, t.name);
-        const auto* rule = name ? find_rule(*name) : nullptr;
-        if (rule == nullptr || (name->layer && *name->layer >= sizes_.layers)) {
-            return tensor_fault(t, "is no part of architecture '" + std::string(architecture_.name) + "'",
-                                Code::kUnimplemented);
-        }
-        const auto expected = sizes_.shape(*rule, name->part == "bias");
-        if (!std::ranges::equal(t.shape, expected)) {
-            return tensor_fault(
-                t, "has shape " + shape_text(t.shape) + ", the hyperparameters give " + shape_text(expected),
-                Code::kDataLoss);
-        }
-        TensorEntry entry;
-        entry.name = canonical_name(*rule, name->layer, name->part);
-        entry.dtype = t.dtype;
-        entry.shape = expected;
-        entry.file = t.file;
-        entry.offset = t.offset;
-        entry.nbytes = t.nbytes;
-        present_.insert(entry.name);
-        out_.tensors.push_back(std::move(entry));
-        return ok();
-    }
-
-    /// Every tensor that the architecture needs must be there.
-    Status check_complete(std::string_view file) const {
-        const bool tied = std::get<bool>(out_.hyper.find("tie_embeddings")->second);
-        for (const auto& rule : architecture_.global_modules) {
-            const bool needed = rule.required || (rule.canonical == "output" && !tied);
-            GANTRY_CHECK_OK(check_module(rule, std::nullopt, needed, file));
-        }
-        for (uint64_t layer = 0; layer < sizes_.layers; ++layer) {
-            for (const auto& rule : architecture_.layer_modules) {
-                GANTRY_CHECK_OK(check_module(rule, layer, rule.required, file));
-            }
-        }
-        return ok();
-    }
-
-  private:
-    const ModuleRule* find_rule(const TensorName& name) const {
-        const auto rules = name.layer ? architecture_.layer_modules : architecture_.global_modules;
-        const auto it =
-            std::ranges::find(rules, name.module, kind_ == FileKind::kGguf ? &ModuleRule::gguf : &ModuleRule::hf);
-        const bool known =
-            it != rules.end() && (name.part == "weight" || (name.part == "bias" && it->bias != Bias::kNone));
-        return known ? &*it : nullptr;
-    }
-
-    Status check_module(const ModuleRule& rule, std::optional<uint64_t> layer, bool needed,
-                        std::string_view file) const {
-        for (const std::string_view part : {"weight", "bias"}) {
-            const bool wanted = part == "weight" ? needed : needed && rule.bias == Bias::kRequired;
-            if (wanted && !present_.contains(canonical_name(rule, layer, part))) {
-                return Error{Code::kDataLoss,
-                             std::string(file) + ": tensor '" + source_name(kind_, rule, layer, part) + "' is missing",
-                             "the file is incomplete or is not what its architecture says"};
-            }
-        }
-        return ok();
-    }
-
-    const Architecture& architecture_;
-    FileKind kind_;
-    ModelManifest& out_;
-    Sizes sizes_;
-    std::set<std::string, std::less<>> present_;
-};
 
 /// The type that holds most of the parameters.
 std::string commonest_type(const ModelManifest& m) {
@@ -249,11 +101,11 @@ std::string commonest_type(const ModelManifest& m) {
 
 }  // namespace
 
-std::span<const Architecture> architectures() { return kArchitectures; }
+std::span<const Architecture> architectures() { return all_architectures(); }
 
 Result<const Architecture*> find_gguf_architecture(std::string_view name, std::string_view file) {
-    for (const auto& a : kArchitectures) {
-        if (a.name == name && !a.gguf_rope_style.empty()) {
+    for (const auto& a : all_architectures()) {
+        if (gguf_name(a) == name && !a.gguf_rope_style.empty()) {
             return &a;
         }
     }
@@ -262,7 +114,7 @@ Result<const Architecture*> find_gguf_architecture(std::string_view name, std::s
 
 Result<const Architecture*> find_hf_architecture(std::span<const std::string> classes, std::string_view model_type,
                                                  std::string_view file) {
-    for (const auto& a : kArchitectures) {
+    for (const auto& a : all_architectures()) {
         const bool match = classes.empty() ? a.name == model_type
                                            : std::ranges::find(classes, a.hf_class) != classes.end() ||
                                                  std::ranges::find(classes, base_class(a.hf_class)) != classes.end();
@@ -278,7 +130,11 @@ bool is_ignored_tensor(FileKind kind, std::string_view name) {
         return name == "rope_freqs.weight" || name == "rope_factors_short.weight" ||
                name == "rope_factors_long.weight" || name.ends_with(".attn_rot_embd.weight");
     }
-    return name.ends_with(".rotary_emb.inv_freq");
+    // Rotary tables, and the masks of GPT-2 and GPT-NeoX.
+    static constexpr auto kBuffers =
+        std::to_array<std::string_view>({".rotary_emb.inv_freq", ".rotary_pos_emb.inv_freq", ".attn.bias",
+                                         ".attn.masked_bias", ".attention.bias", ".attention.masked_bias"});
+    return std::ranges::any_of(kBuffers, [&](std::string_view end) { return name.ends_with(end); });
 }
 
 namespace {
@@ -341,32 +197,57 @@ Status add_rotary(std::string_view file, const HyperSource& source, RotaryTables
 
 }  // namespace
 
-Status translate(const Architecture& architecture, FileKind kind, const HyperSource& source,
+namespace {
+
+/// A family's variant, which only the rest of the file tells: GGUF calls Mixtral 'llama', and the larger models of
+/// Falcon have another norm.
+const Architecture& variant(const Architecture& architecture, FileKind kind, const HyperSource& source,
+                            std::span<const SourceTensor> tensors) {
+    std::string_view wanted = architecture.name;
+    bool two_norms = false;
+    if (kind == FileKind::kGguf && architecture.name == "llama") {
+        const auto experts = source.integer("expert_count");
+        if (experts && experts->value_or(0) > 0) wanted = "mixtral";
+    }
+    if (architecture.name == "falcon") {
+        const std::string_view second = kind == FileKind::kGguf ? ".attn_norm_2.weight" : ".ln_attn.weight";
+        two_norms = std::ranges::any_of(tensors, [&](const auto& t) { return t.name.ends_with(second); });
+    }
+    const auto& all = all_architectures();
+    const auto it =
+        std::ranges::find_if(all, [&](const Architecture& a) { return a.name == wanted && a.two_norms == two_norms; });
+    return it == all.end() ? architecture : *it;
+}
+
+}  // namespace
+
+Status translate(const Architecture& family, FileKind kind, const HyperSource& source,
                  std::span<const SourceTensor> tensors, RotaryTables rotary, ModelManifest& out) {
+    const Architecture& architecture = variant(family, kind, source, tensors);
     const std::string_view file = tensors.empty() ? std::string_view("model") : tensors.front().origin;
-    const std::string_view embedding = kind == FileKind::kGguf ? "token_embd.weight" : "model.embed_tokens.weight";
-    const std::string_view head = kind == FileKind::kGguf ? "output.weight" : "lm_head.weight";
+    const std::string embedding = global_name(architecture, kind, "token_embd");
+    const std::string head = global_name(architecture, kind, "output");
     std::optional<uint64_t> rows;
-    if (const auto it = std::ranges::find(tensors, embedding, &SourceTensor::name);
+    if (const auto it = std::ranges::find(tensors, std::string_view(embedding), &SourceTensor::name);
         it != tensors.end() && !it->shape.empty()) {
         rows = it->shape.front();
     }
-    const bool has_output = std::ranges::find(tensors, head, &SourceTensor::name) != tensors.end();
+    const bool has_output = std::ranges::find(tensors, std::string_view(head), &SourceTensor::name) != tensors.end();
     out.architecture = architecture.name;
     GANTRY_CHECK_OK(translate_hyper(architecture, kind, source, tensors.size(), rows, has_output, out));
     if (out.encoder && out.encoder->task == EncoderInfo::Task::kEmbed) {
         out.hyper["tie_embeddings"] = true;  // an embedder has no use for an output head, nor need its file have one
     }
-    GANTRY_CHECK_OK(add_rotary(file, source, std::move(rotary), out));
-    const bool tied = std::get<bool>(out.hyper.find("tie_embeddings")->second);
-    TensorTranslator translator(architecture, kind, out);
-    for (const auto& t : tensors) {
-        // A tied model's file may hold the head a second time; the embedding is the one that counts.
-        if (!is_ignored_tensor(kind, t.name) && !(tied && t.name == head)) {
-            GANTRY_CHECK_OK(translator.add(t));
-        }
+    if (std::get<std::string>(out.hyper.at("rope.style")) != "none") {
+        GANTRY_CHECK_OK(add_rotary(file, source, std::move(rotary), out));
     }
-    GANTRY_CHECK_OK(translator.check_complete(file));
+    const auto normed_heads = [](const SourceTensor& t) {
+        return t.name.ends_with(".attn_q_norm.weight") || t.name.ends_with(".q_norm.weight");
+    };
+    if (architecture.name == "glm4moe" && std::ranges::any_of(tensors, normed_heads)) {
+        out.hyper["attention.qk_norm"] = std::string("head");  // not all of the family have it
+    }
+    GANTRY_CHECK_OK(translate_tensors(architecture, kind, tensors, file, out));
     sum_up_tensors(out);
     return ok();
 }

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/result.hpp"
@@ -19,12 +20,36 @@ namespace gantry::registry {
 enum class FileKind { kGguf, kHuggingFace };
 
 /// A tensor dimension in terms of hyperparameters. kNone: the tensor is a vector.
-enum class Dim { kNone, kVocab, kHidden, kQuery, kKeyValue, kHead, kFfn };
+enum class Dim {
+    kNone,
+    kVocab,
+    kHidden,
+    kQuery,
+    kKeyValue,
+    kQkv,  ///< queries, keys and values together
+    kHead,
+    kFfn,
+    kPositions,
+    kExperts,
+    kExpertFfn,
+    kSharedFfn,
+    kOne,
+};
 
 /// What an architecture does with a module's bias.
 enum class Bias { kNone, kOptional, kRequired };
 
-/// A module with a weight (and a bias, perhaps), global or in every layer. Names are without ".weight".
+/// Which layers have a module, in models of which only some layers have experts.
+enum class LayerKind { kAll, kDense, kExperts };
+
+/// Consecutive rows of a file's tensor that are a module of their own.
+struct ModulePart {
+    std::string_view canonical;
+    Dim out = Dim::kNone;
+};
+
+/// A module with a weight (and a bias, perhaps), global or in every layer. Names are without ".weight"; a '*' stands
+/// for an expert's number. A rule without a name for a kind of file is not for that kind.
 struct ModuleRule {
     std::string_view canonical;  ///< "attn_q"; in a layer the full name is "layers.N.attn_q.weight"
     std::string_view gguf;       ///< "attn_q" ("blk.N.")
@@ -33,7 +58,32 @@ struct ModuleRule {
     Dim in = Dim::kNone;
     Bias bias = Bias::kNone;
     bool required = true;
+    /// What the rows are, where they are several modules; `canonical` is empty then.
+    std::span<const ModulePart> parts = {};
+    bool stacked = false;  ///< the tensors of all experts one after the other, [experts, out, in]
+    bool turned = false;   ///< in Hugging Face's files [in, out]
+    bool whole = false;    ///< the names are whole, without ".weight" or ".bias" to come
+    LayerKind layers = LayerKind::kAll;
 };
+
+/// A hyperparameter that a family has always.
+struct Constant {
+    std::string_view canonical;
+    std::variant<int64_t, double, bool, std::string_view> value;
+    std::optional<FileKind> only = std::nullopt;  ///< in files of this kind
+};
+
+/// An optional hyperparameter under another name; of several names, separated by '|', the first that a file has counts.
+struct HyperRule {
+    enum class Kind { kNumber, kReciprocal, kInteger, kFlag };
+    std::string_view canonical;
+    std::string_view gguf;
+    std::string_view hf;
+    Kind kind = Kind::kNumber;
+};
+
+/// Computes what tables cannot say.
+using Adjust = Status (*)(const HyperSource& source, bool gguf, ModelManifest& out);
 
 struct Architecture {
     std::string_view name;             ///< canonical, and GGUF's general.architecture
@@ -43,6 +93,17 @@ struct Architecture {
     std::span<const ModuleRule> layer_modules;
     /// `use_sliding_window` in config.json switches the window on (Qwen); else `sliding_window` alone does.
     bool hf_window_needs_switch = false;
+    std::string_view gguf_name = {};               ///< general.architecture, where it is not `name`
+    std::string_view hf_base = "model.";           ///< what the names of a model without its head lack
+    std::string_view hf_layers = "model.layers.";  ///< before a layer's number
+    std::string_view hf_rope_style = "half";       ///< in Hugging Face's files
+    std::span<const Constant> constants = {};
+    std::span<const HyperRule> numbers = {};
+    Adjust adjust = nullptr;
+    uint32_t window_period = 0;  ///< every so many layers one without the window; 0: all have it
+    uint32_t ffn_multiple = 0;   ///< of hidden_size, what ffn_size is where the file does not say
+    bool has_experts = false;
+    bool two_norms = false;  ///< the variant of Falcon with a norm for each branch
 };
 
 std::span<const Architecture> architectures();

@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
-#include "registry/architectures.hpp"
 #include "registry/formats/fault.hpp"
+#include "registry/hyper_reader.hpp"
 
 namespace gantry::registry {
 namespace {
-
-constexpr int64_t kMaxSize = (int64_t{1} << 31) - 1;
 
 /// A positive integer under another name. An optional one has its default computed later.
 struct IntegerRule {
@@ -21,13 +18,13 @@ struct IntegerRule {
 };
 
 constexpr auto kIntegers = std::to_array<IntegerRule>({
-    {"hidden_size", "embedding_length", "hidden_size"},
-    {"layer_count", "block_count", "num_hidden_layers"},
-    {"head_count", "attention.head_count", "num_attention_heads"},
-    {"kv_head_count", "attention.head_count_kv", "num_key_value_heads", false},
-    {"head_dim", "attention.key_length", "head_dim", false},
-    {"ffn_size", "feed_forward_length", "intermediate_size"},
-    {"context_length", "context_length", "max_position_embeddings"},
+    {"hidden_size", "embedding_length", "hidden_size|n_embd"},
+    {"layer_count", "block_count", "num_hidden_layers|n_layer|num_layers"},
+    {"head_count", "attention.head_count", "num_attention_heads|n_head"},
+    {"kv_head_count", "attention.head_count_kv", "num_key_value_heads|num_kv_heads|multi_query_group_num", false},
+    {"head_dim", "attention.key_length", "head_dim|kv_channels", false},
+    {"ffn_size", "feed_forward_length", "intermediate_size|ffn_dim|n_inner|ffn_hidden_size"},
+    {"context_length", "context_length", "max_position_embeddings|n_positions|seq_length|model_max_length"},
 });
 
 struct Activation {
@@ -47,13 +44,13 @@ constexpr auto kActivations = std::to_array<Activation>({
     {"relu2", "relu_squared"},
 });
 
-class HyperTranslator {
+class HyperTranslator : HyperReader {
   public:
-    HyperTranslator(const Architecture& architecture, FileKind kind, const HyperSource& source, ModelManifest& out)
-        : architecture_(architecture), gguf_(kind == FileKind::kGguf), in_(source), out_(out) {}
+    using HyperReader::HyperReader;
 
     Status run(uint64_t tensor_count, std::optional<uint64_t> vocab_rows, bool has_output) {
         GANTRY_CHECK_OK(refuse_experts());
+        set_constants();
         for (const auto& rule : kIntegers) {
             GANTRY_CHECK_OK(positive(rule));
         }
@@ -65,8 +62,11 @@ class HyperTranslator {
         GANTRY_CHECK_OK(vocabulary(vocab_rows));
         GANTRY_CHECK_OK(heads());
         GANTRY_CHECK_OK(norm_and_activation());
-        GANTRY_CHECK_OK(rope());
+        GANTRY_CHECK_OK(translate_rope(architecture_, gguf_ ? FileKind::kGguf : FileKind::kHuggingFace, in_, out_));
         GANTRY_CHECK_OK(sliding_window());
+        for (const auto& rule : architecture_.numbers) {
+            GANTRY_CHECK_OK(number(rule));
+        }
         bool tied = !has_output;
         if (!gguf_) {
             GANTRY_TRY(const auto flag, in_.flag("tie_word_embeddings"));
@@ -74,24 +74,87 @@ class HyperTranslator {
         }
         out_.hyper["tie_embeddings"] = tied;
         out_.context_length = static_cast<uint64_t>(integer("context_length"));
+        if (architecture_.adjust != nullptr) {
+            GANTRY_CHECK_OK(architecture_.adjust(in_, gguf_, out_));
+        }
+        if (architecture_.two_norms) {
+            out_.hyper["block"] = std::string("parallel");
+        }
         return ok();
     }
 
   private:
-    std::string_view key(std::string_view gguf, std::string_view hf) const { return gguf_ ? gguf : hf; }
-    int64_t integer(std::string_view name) const { return std::get<int64_t>(out_.hyper.find(name)->second); }
-
     Status refuse_experts() const {
         GANTRY_TRY(const auto experts, in_.integer("expert_count"));
-        return experts.value_or(0) == 0
+        return experts.value_or(0) == 0 || architecture_.has_experts
                    ? ok()
                    : Status(in_.fault("expert_count", "mixture-of-experts models are not supported",
                                       Code::kUnimplemented));
     }
 
+    void set_constants() {
+        for (const Constant& c : architecture_.constants) {
+            if (c.only && (*c.only == FileKind::kGguf) != gguf_) {
+                continue;
+            }
+            std::visit(
+                [&](const auto& value) {
+                    using T = std::decay_t<decltype(value)>;
+                    if constexpr (std::is_same_v<T, std::string_view>) {
+                        out_.hyper[std::string(c.canonical)] = std::string(value);
+                    } else {
+                        out_.hyper[std::string(c.canonical)] = value;
+                    }
+                },
+                c.value);
+        }
+    }
+
+    Status number(const HyperRule& rule) {
+        const auto names = key(rule.gguf, rule.hf);
+        if (names.empty()) {
+            return ok();
+        }
+        const auto name = first_name(names);
+        const std::string canonical(rule.canonical);
+        if (rule.kind == HyperRule::Kind::kFlag) {
+            GANTRY_TRY(const auto flag, in_.flag(name));
+            if (flag) {
+                out_.hyper.try_emplace(canonical, *flag);
+            }
+            return ok();
+        }
+        if (rule.kind == HyperRule::Kind::kInteger) {
+            GANTRY_TRY(const auto value, in_.integer(name));
+            if (value.value_or(0) < 0 || value.value_or(0) > kMaxSize) {
+                return in_.fault(name, std::to_string(*value) + " is out of range");
+            }
+            if (value.value_or(0) > 0) {
+                out_.hyper[canonical] = *value;
+            }
+            return ok();
+        }
+        GANTRY_TRY(const auto value, in_.number(name));
+        if (!value) {
+            return ok();
+        }
+        if (*value < 0 || (rule.kind == HyperRule::Kind::kReciprocal && *value == 0)) {
+            return in_.fault(name, "must be above zero");
+        }
+        out_.hyper[canonical] = rule.kind == HyperRule::Kind::kReciprocal ? 1 / *value : *value;
+        return ok();
+    }
+
     Status positive(const IntegerRule& rule) {
-        const auto name = key(rule.gguf, rule.hf);
+        const auto name = first_name(key(rule.gguf, rule.hf));
         GANTRY_TRY(const auto value, in_.integer(name));
+        if (!value && rule.canonical == "ffn_size" && architecture_.ffn_multiple != 0) {
+            out_.hyper["ffn_size"] = architecture_.ffn_multiple * integer("hidden_size");
+            return ok();
+        }
+        if (!value && out_.hyper.contains(rule.canonical)) {
+            return ok();
+        }
         if (!value) {
             return rule.required ? Status(in_.fault(name, "required key is missing")) : ok();
         }
@@ -103,7 +166,7 @@ class HyperTranslator {
     }
 
     Status vocabulary(std::optional<uint64_t> rows) {
-        GANTRY_TRY(auto size, in_.integer("vocab_size"));
+        GANTRY_TRY(auto size, in_.integer(first_name("vocab_size|padded_vocab_size")));
         if (gguf_ && rows) {
             size = static_cast<int64_t>(*rows);  // many files lack the key; the embedding is what counts
         }
@@ -145,19 +208,29 @@ class HyperTranslator {
     }
 
     Status norm_and_activation() {
-        const auto name = key("attention.layer_norm_rms_epsilon", "rms_norm_eps");
+        const auto name =
+            first_name(key("attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon",
+                           "rms_norm_eps|layer_norm_eps|layer_norm_epsilon|norm_epsilon|layernorm_epsilon"));
         GANTRY_TRY(const auto eps, in_.number(name));
-        if (!eps) {
+        if (!eps && !out_.hyper.contains("norm_eps")) {
             return in_.fault(name, "required key is missing");
         }
-        if (*eps < 0) {
+        if (eps && *eps < 0) {
             return in_.fault(name, "must not be negative");
         }
-        out_.hyper["norm_eps"] = *eps;
+        if (eps) {
+            out_.hyper["norm_eps"] = *eps;
+        }
+        if (out_.hyper.contains("activation")) {
+            return ok();
+        }
         std::string activation = "silu";
-        if (!gguf_) {
-            GANTRY_TRY(const auto given, in_.text("hidden_act"));
-            activation = given.value_or(activation);
+        for (const char* names : {"hidden_act", "hidden_activation", "activation_function", "activation"}) {
+            GANTRY_TRY(const auto given, gguf_ ? Result<std::optional<std::string>>(std::nullopt) : in_.text(names));
+            if (given) {
+                activation = *given;
+                break;
+            }
         }
         GANTRY_TRY(out_.hyper["activation"], canonical_activation(activation, in_));
         return ok();
@@ -167,162 +240,6 @@ class HyperTranslator {
         GANTRY_TRY(const auto value, in_.number(source_key));
         if (value) {
             out_.hyper[std::string(canonical)] = *value;
-        }
-        return ok();
-    }
-
-    /// A number above zero; `fallback` where the key is absent.
-    Result<double> positive_number(std::string_view source_key, std::optional<double> fallback) const {
-        GANTRY_TRY(const auto value, in_.number(source_key));
-        if (!value && !fallback) {
-            return in_.fault(source_key, "required key is missing");
-        }
-        const double number = value ? *value : *fallback;
-        if (!(number > 0)) {
-            return in_.fault(source_key, "must be above zero");
-        }
-        return number;
-    }
-
-    Status rope() {
-        out_.hyper["rope.style"] = std::string(gguf_ ? architecture_.gguf_rope_style : "half");
-        GANTRY_TRY(const double theta, positive_number(key("rope.freq_base", "rope.rope_theta"), 10000.0));
-        out_.hyper["rope.theta"] = theta;
-        const int64_t head_dim = integer("head_dim");
-        int64_t dim = head_dim;
-        if (gguf_) {
-            GANTRY_TRY(const auto given, in_.integer("rope.dimension_count"));
-            dim = given.value_or(head_dim);
-        } else {
-            GANTRY_TRY(const double part, positive_number("rope.partial_rotary_factor", 1.0));
-            dim = part <= 1 ? static_cast<int64_t>(static_cast<double>(head_dim) * part) : head_dim + 1;
-        }
-        if (dim < 2 || dim > head_dim || dim % 2 != 0) {
-            return in_.fault(
-                key("rope.dimension_count", "rope.partial_rotary_factor"),
-                "rotates " + std::to_string(dim) + " of a head's " + std::to_string(head_dim) + " dimensions");
-        }
-        out_.hyper["rope.dim"] = dim;
-        return scaling();
-    }
-
-    Result<std::string> scaling_type() const {
-        if (gguf_) {
-            GANTRY_TRY(const auto type, in_.text("rope.scaling.type"));
-            return type.value_or("none");
-        }
-        GANTRY_TRY(auto type, in_.text("rope.rope_type"));
-        if (!type) {
-            GANTRY_TRY(type, in_.text("rope.type"));
-        }
-        return !type || *type == "default" ? std::string("none") : *type;
-    }
-
-    Status scaling() {
-        GANTRY_TRY(const std::string type, scaling_type());
-        GANTRY_TRY(const auto old_style, in_.number("rope.scale_linear"));
-        if (gguf_ && type == "none" && old_style.value_or(0) > 0 && *old_style != 1) {
-            out_.hyper["rope.scaling"] = std::string("linear");
-            out_.hyper["rope.factor"] = *old_style;
-            return ok();
-        }
-        out_.hyper["rope.scaling"] = type;
-        if (type == "none") {
-            return ok();
-        }
-        if (gguf_ && type == "longrope") {
-            return ok();  // the rest is in tensors, see RotaryTables
-        }
-        if (!gguf_ && (type == "longrope" || type == "su")) {
-            return longrope();
-        }
-        if (type != "linear" && type != "dynamic" && type != "yarn" && type != "llama3") {
-            return in_.fault(key("rope.scaling.type", "rope.rope_type"),
-                             "rotary scaling '" + type + "' is not supported for this architecture",
-                             Code::kUnimplemented);
-        }
-        GANTRY_TRY(const double factor, positive_number(key("rope.scaling.factor", "rope.factor"), std::nullopt));
-        out_.hyper["rope.factor"] = factor;
-        if (type == "linear") {
-            return ok();
-        }
-        const auto original_key = key("rope.scaling.original_context_length", "rope.original_max_position_embeddings");
-        GANTRY_TRY(const auto original, in_.integer(original_key));
-        if (original && (*original < 1 || *original > kMaxSize)) {
-            return in_.fault(original_key, std::to_string(*original) + " is out of range");
-        }
-        out_.hyper["rope.original_context"] = original.value_or(integer("context_length"));
-        if (type == "llama3") {
-            return llama3();
-        }
-        return type == "yarn" ? yarn(factor) : ok();
-    }
-
-    Status llama3() {
-        GANTRY_TRY(const double low, positive_number("rope.low_freq_factor", std::nullopt));
-        GANTRY_TRY(const double high, positive_number("rope.high_freq_factor", std::nullopt));
-        if (high <= low) {
-            return in_.fault("rope.high_freq_factor", "must be above low_freq_factor");
-        }
-        out_.hyper["rope.low_freq_factor"] = low;
-        out_.hyper["rope.high_freq_factor"] = high;
-        return ok();
-    }
-
-    /// The attention factor is always given, so that no backend has to know how either kind of file leaves it out.
-    Status yarn(double factor) {
-        GANTRY_TRY(const double fast, positive_number(key("rope.scaling.yarn_beta_fast", "rope.beta_fast"), 32.0));
-        GANTRY_TRY(const double slow, positive_number(key("rope.scaling.yarn_beta_slow", "rope.beta_slow"), 1.0));
-        const auto mscale = [&](double weight) { return factor <= 1 ? 1.0 : 0.1 * weight * std::log(factor) + 1.0; };
-        double attention = mscale(1);
-        if (gguf_) {
-            // llama.cpp multiplies the file's factor with the usual one.
-            GANTRY_TRY(const double times, positive_number("rope.scaling.attn_factor", 1.0));
-            attention *= times;
-        } else {
-            GANTRY_TRY(const auto truncate, in_.flag("rope.truncate"));
-            if (!truncate.value_or(true)) {
-                out_.hyper["rope.truncate"] = false;
-            }
-            GANTRY_TRY(const auto given, in_.number("rope.attention_factor"));
-            GANTRY_TRY(const auto one, in_.number("rope.mscale"));
-            GANTRY_TRY(const auto all, in_.number("rope.mscale_all_dim"));
-            if (given) {
-                attention = *given;
-            } else if (one.value_or(0) != 0 && all.value_or(0) != 0) {
-                attention = mscale(*one) / mscale(*all);
-            }
-        }
-        out_.hyper["rope.beta_fast"] = fast;
-        out_.hyper["rope.beta_slow"] = slow;
-        out_.hyper["rope.attention_factor"] = attention;
-        return ok();
-    }
-
-    /// LongRoPE, which Phi-3's first files call "su". The factor may be left out: it is the ratio of the two contexts.
-    Status longrope() {
-        out_.hyper["rope.scaling"] = std::string("longrope");
-        const auto pairs = static_cast<size_t>(std::get<int64_t>(out_.hyper.at("rope.dim")) / 2);
-        for (const auto& [from, to] : {std::pair{"rope.short_factor", "rope.short_factors"},
-                                       std::pair{"rope.long_factor", "rope.long_factors"}}) {
-            GANTRY_TRY(std::vector<double> factors, in_.numbers(from));
-            if (factors.size() != pairs || std::ranges::any_of(factors, [](double f) { return f <= 0; })) {
-                return in_.fault(from, "must be " + std::to_string(pairs) + " positive numbers, one a rotated pair");
-            }
-            out_.hyper[to] = std::move(factors);
-        }
-        constexpr std::string_view kOriginal = "rope.original_max_position_embeddings";
-        GANTRY_TRY(const auto original, in_.integer(kOriginal));
-        if (!original || *original < 2 || *original > kMaxSize) {
-            return in_.fault(kOriginal, "is missing or out of range");
-        }
-        out_.hyper["rope.original_context"] = *original;
-        const double ratio = static_cast<double>(integer("context_length")) / static_cast<double>(*original);
-        GANTRY_TRY(const double factor, positive_number("rope.factor", ratio));
-        out_.hyper["rope.factor"] = factor;
-        GANTRY_TRY(const auto attention, in_.number("rope.attention_factor"));
-        if (attention) {
-            out_.hyper["rope.attention_factor"] = *attention;
         }
         return ok();
     }
@@ -342,13 +259,14 @@ class HyperTranslator {
             return ok();
         }
         out_.hyper["sliding_window"] = *window;
-        return gguf_ ? ok() : window_layers();
+        return gguf_ && architecture_.window_period == 0 ? ok() : window_layers();
     }
 
     /// Which layers look back only a window: `layer_types`, else, in Qwen's files, those from `max_window_layers` on.
     Status window_layers() {
         const auto layers = static_cast<size_t>(integer("layer_count"));
-        GANTRY_TRY(const auto types, in_.texts("layer_types"));
+        GANTRY_TRY(const auto types,
+                   gguf_ ? Result<std::vector<std::string>>(std::vector<std::string>()) : in_.texts("layer_types"));
         std::vector<int64_t> windowed(layers, 1);
         if (!types.empty()) {
             if (types.size() != layers) {
@@ -357,6 +275,13 @@ class HyperTranslator {
             }
             for (size_t i = 0; i < layers; ++i) {
                 windowed[i] = types[i] == "sliding_attention" ? 1 : 0;
+            }
+        } else if (architecture_.window_period != 0) {
+            GANTRY_TRY(const auto given,
+                       in_.integer(key("attention.sliding_window_pattern", "sliding_window_pattern")));
+            const int64_t period = std::max<int64_t>(given.value_or(architecture_.window_period), 1);
+            for (size_t i = 0; i < layers; ++i) {
+                windowed[i] = (static_cast<int64_t>(i) + 1) % period != 0 ? 1 : 0;
             }
         } else if (architecture_.hf_window_needs_switch) {
             GANTRY_TRY(const auto first, in_.integer("max_window_layers"));
@@ -371,11 +296,6 @@ class HyperTranslator {
         }
         return ok();
     }
-
-    const Architecture& architecture_;
-    bool gguf_;
-    const HyperSource& in_;
-    ModelManifest& out_;
 };
 
 }  // namespace

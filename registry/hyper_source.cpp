@@ -133,6 +133,13 @@ const boost::json::value* ConfigHyper::find(std::string_view key) const {
         if (dict != nullptr && dict->is_object()) {
             const auto* value =
                 dict->get_object().if_contains(dot == std::string_view::npos ? name : name.substr(dot + 1));
+            // Of models whose types of layers differ, what is asked for without a type is that of the full ones.
+            const auto* full = dot == std::string_view::npos && value == nullptr
+                                   ? dict->get_object().if_contains("full_attention")
+                                   : nullptr;
+            if (full != nullptr && full->is_object()) {
+                value = full->get_object().if_contains(name);
+            }
             if (value != nullptr && !value->is_null()) {
                 return value;
             }

@@ -37,7 +37,7 @@ Status refuse_quantized(const JsonFile& config) {
     return ok();
 }
 
-/// Decoders have one rotary embedding for all layers.
+/// Decoders have one rotary embedding for all layers, but for Gemma 3.
 Status refuse_layered_rope(const JsonFile& config) {
     if (const auto* rope = config.find("rope_parameters"); rope != nullptr && rope->is_object()) {
         for (const auto& [name, value] : rope->get_object()) {
@@ -189,14 +189,18 @@ std::vector<SourceTensor> source_tensors(const SafetensorsModel& model) {
 }
 
 /// Files of a base model ("Qwen3Model") lack the prefix that the whole model's have.
-void name_as_causal_lm(SafetensorsModel& model) {
-    const auto prefixed = [](const SafetensorsTensor& t) { return t.name.starts_with("model."); };
+void name_as_causal_lm(SafetensorsModel& model, const Architecture& architecture) {
+    const auto base = architecture.hf_base;
+    const auto head =
+        std::ranges::find(architecture.global_modules, std::string_view("output"), &ModuleRule::canonical);
+    const std::string head_name = std::string(head->hf) + ".weight";
+    const auto prefixed = [&](const SafetensorsTensor& t) { return t.name.starts_with(base); };
     for (const auto& part : model.parts) {
         if (std::ranges::any_of(part.tensors, prefixed)) return;
     }
     for (auto& part : model.parts) {
         for (auto& t : part.tensors) {
-            if (t.name != "lm_head.weight") t.name.insert(0, "model.");
+            if (t.name != head_name) t.name.insert(0, base);
         }
     }
 }
@@ -218,7 +222,7 @@ Result<ModelManifest> manifest_from_folder(const std::filesystem::path& folder) 
         GANTRY_TRY(decoder, find_hf_architecture(classes, model_type.value_or("?"), config->path.string()));
     }
     GANTRY_CHECK_OK(refuse_quantized(*config));
-    if (decoder != nullptr) {
+    if (decoder != nullptr && decoder->name != "gemma3") {
         GANTRY_CHECK_OK(refuse_layered_rope(*config));
     }
     GANTRY_TRY(auto model, open_safetensors(folder));
@@ -226,11 +230,12 @@ Result<ModelManifest> manifest_from_folder(const std::filesystem::path& folder) 
     out.format = "safetensors";
     out.name = display_name(folder);
     if (decoder != nullptr) {
-        name_as_causal_lm(model);
+        name_as_causal_lm(model, *decoder);
     }
     const auto tensors = source_tensors(model);
     if (decoder != nullptr) {
-        const bool headless = !classes.empty() && classes.front().ends_with("Model");
+        const bool headless =
+            !classes.empty() && classes.front().ends_with("Model") && classes.front() != decoder->hf_class;
         if (headless || has_sentence_transformers_files(folder)) {
             out.encoder.emplace();
         }

@@ -7,17 +7,12 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <memory>
-#include <numeric>
 #include <string>
 #include <vector>
 
 #include "base/mapped_file.hpp"
-#include "registry/adapter.hpp"
 #include "registry/formats/safetensors.hpp"
-#include "registry/registry.hpp"
-#include "runtime/plugins/manifest_adapter.hpp"
-#include "runtime/plugins/plugin.hpp"
+#include "tests/plugins/file_model.hpp"
 #include "tests/sdk/support/golden.hpp"
 
 namespace {
@@ -25,111 +20,7 @@ namespace {
 using namespace gantry;
 
 const std::filesystem::path kSource = GANTRY_SOURCE_DIR;
-constexpr uint32_t kBlockSize = 8;
-constexpr uint32_t kBlocks = 32;
-
-/// A model file on a plugin, one sequence at a time in blocks 0, 1, ...
-class FileModel {
-  public:
-    FileModel(const std::filesystem::path& path, const std::string& plugin) {
-        auto manifest = registry::load_manifest(path);
-        if (!manifest) {
-            ADD_FAILURE() << manifest.error().text();
-            return;
-        }
-        const auto files = plugins::discover({std::filesystem::path(GANTRY_BUILD_DIR) / "lib/gantry/plugins"});
-        const auto file = std::ranges::find(files, plugin, &plugins::PluginFile::id);
-        if (file == files.end()) {
-            ADD_FAILURE() << "plugin " << plugin << " was not built";
-            return;
-        }
-        auto backend = plugins::Backend::load(*file, 2);
-        if (!backend) {
-            ADD_FAILURE() << backend.error().text();
-            return;
-        }
-        backend_ = std::move(*backend);
-        plugins::LoadSpec spec;
-        spec.block_size = kBlockSize;
-        spec.block_count = kBlocks;
-        spec.max_step_tokens = kBlockSize * kBlocks;
-        spec.max_sequences = 4;
-        spec.max_logit_rows = kBlockSize * kBlocks;
-        spec.options["kv_dtype"] = "f32";
-        if (plugin == "cpu") {
-            spec.options["precision"] = "fp32";
-        }
-        std::string plan;
-        auto model = backend_->load_causal(
-            std::make_shared<const registry::ModelManifest>(std::move(*manifest)), spec,
-            [](auto, auto, auto) { return true; }, plan);
-        if (!model) {
-            ADD_FAILURE() << model.error().text();
-            return;
-        }
-        model_ = std::move(*model);
-    }
-
-    explicit operator bool() const { return model_ != nullptr; }
-    uint32_t vocab() const { return model_->limits().vocab_size; }
-
-    /// Logits [tokens, vocab] of tokens that follow `context` earlier ones.
-    std::vector<float> step(const std::vector<int32_t>& tokens, uint32_t context) {
-        std::vector<uint32_t> begin{0, static_cast<uint32_t>(tokens.size())};
-        std::vector<uint32_t> contexts{context};
-        std::vector<uint32_t> blocks(kBlocks);
-        std::iota(blocks.begin(), blocks.end(), 0U);
-        std::vector<uint32_t> block_begin{0, kBlocks};
-        std::vector<uint32_t> rows(tokens.size());
-        std::iota(rows.begin(), rows.end(), 0U);
-        std::vector<float> logits(tokens.size() * vocab());
-        gantry_batch_t batch{};
-        batch.struct_size = GANTRY_SIZE(gantry_batch_t, hidden);
-        batch.sequence_count = 1;
-        batch.token_count = begin[1];
-        batch.logit_row_count = begin[1];
-        batch.token_ids = tokens.data();
-        batch.token_begin = begin.data();
-        batch.context_len = contexts.data();
-        batch.block_begin = block_begin.data();
-        batch.block_ids = blocks.data();
-        batch.logit_rows = rows.data();
-        batch.logits = logits.data();
-        batch.adapter_ids = &adapter_;
-        const auto status = model_->execute(batch);
-        EXPECT_TRUE(status) << (status ? "" : status.error().text());
-        return logits;
-    }
-
-    Result<uint32_t> load_adapter(const std::filesystem::path& path) {
-        auto manifest = registry::load_adapter(path);
-        if (!manifest) {
-            return manifest.error();
-        }
-        const plugins::ManifestAdapter shown(std::make_shared<const registry::ModelManifest>(std::move(*manifest)),
-                                             plugins::ManifestAdapter::Data::kMapped);
-        return model_->load_adapter(*shown.table(), 1.0);
-    }
-    /// What the following steps are computed with.
-    void use_adapter(uint32_t id) { adapter_ = id; }
-
-    std::vector<int32_t> greedy(const std::vector<int32_t>& prompt, size_t count) {
-        std::vector<int32_t> out;
-        auto logits = step(prompt, 0);
-        auto context = static_cast<uint32_t>(prompt.size());
-        while (out.size() < count) {
-            const auto last = logits.end() - vocab();
-            out.push_back(static_cast<int32_t>(std::max_element(last, logits.end()) - last));
-            logits = step({out.back()}, context++);
-        }
-        return out;
-    }
-
-  private:
-    std::unique_ptr<plugins::Backend> backend_;
-    std::unique_ptr<engine::CausalModel> model_;
-    uint32_t adapter_ = 0;
-};
+using test::FileModel;
 
 float difference(const std::vector<float>& a, const std::vector<float>& b) {
     EXPECT_EQ(a.size(), b.size());

@@ -130,7 +130,8 @@ TEST(GgufHyper, SaysWhatIsWrong) {
     EXPECT_THAT(message(model("mistral")), HasSubstr("architecture 'mistral' is not supported"));
     EXPECT_THAT(message(model("qwen2")), HasSubstr("tensor 'blk.0.attn_q.bias' is missing"));
     EXPECT_THAT(message(model("qwen3")), HasSubstr("tensor 'blk.0.attn_q_norm.weight' is missing"));
-    EXPECT_THAT(message(model().u32("llama.expert_count", 8)), HasSubstr("mixture-of-experts"));
+    EXPECT_THAT(message(model().u32("llama.expert_count", 8)), HasSubstr("'llama.expert_count' at byte"));
+    EXPECT_THAT(message(model("qwen2").u32("qwen2.expert_count", 8)), HasSubstr("mixture-of-experts"));
     EXPECT_THAT(message(model().tensor({"blk.0.extra.weight", {32}, 0, 128})),
                 HasSubstr("tensor 'blk.0.extra.weight' at byte"));
     EXPECT_THAT(message(model().tensor({"blk.1.attn_norm.weight", {32}, 0, 128})),
