@@ -455,6 +455,10 @@ asio::awaitable<Result<json::value>> LaunchedModel::call(std::string path, json:
 asio::awaitable<Result<json::value>> LaunchedModel::ask(std::string path, json::value body) {
     const auto self = shared_from_this();
     const int run = run_number_;
+    if (!client_) {  // its process has just ended, and its state does not say so yet
+        Error broken{Code::kUnavailable, "its process has ended"};
+        co_return co_await why_gone(run, std::move(broken));
+    }
     http::Request message;
     message.path = message.target = path;
     if (path != "/stats" && path != "/health") {

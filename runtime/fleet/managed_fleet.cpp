@@ -236,10 +236,15 @@ asio::awaitable<Status> ManagedFleet::sleep(std::string uid) {
 
 asio::awaitable<Status> ManagedFleet::wake(std::string uid) {
     GANTRY_CO_TRY(const GroupPtr group, find(uid));
-    GANTRY_CO_CHECK_OK(co_await ensure_loaded(group));
+    const bool lost = group->lost_asleep;
+    GANTRY_CO_CHECK_OK(co_await ensure_loaded(group, true));
     const auto members = group->members;
     for (const MemberPtr& member : members) {
-        GANTRY_CO_CHECK_OK(co_await processes_->wake(member->uid));
+        if (lost && member->state != State::kAsleep) {
+            GANTRY_CO_CHECK_OK(co_await processes_->wait_ready(member->uid));
+        } else {
+            GANTRY_CO_CHECK_OK(co_await processes_->wake(member->uid));
+        }
     }
     co_return ok();
 }

@@ -54,6 +54,7 @@ struct Group {
     bool busy = false;      ///< members are being started or stopped
     bool stopping = false;  ///< for good
     bool was_ready = false, restored = false, failed = false, parked = false;
+    bool lost_asleep = false;                    ///< a process of it ended while it slept: what wakes it starts another
     std::optional<Error> error;                  ///< why it failed
     std::optional<Clock::time_point> forget_at;  ///< of a first load that failed
     Signal changed;                              ///< of `busy` and `members`

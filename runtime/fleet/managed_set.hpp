@@ -101,7 +101,8 @@ class ManagedFleet final : public Fleet {
     boost::asio::awaitable<void> restore(std::weak_ptr<int> alive);
     boost::asio::awaitable<void> stop_idle(std::weak_ptr<int> alive);
     boost::asio::awaitable<void> load(GroupPtr group);
-    boost::asio::awaitable<Status> ensure_loaded(GroupPtr group);
+    /// `waking`: somebody asked for just that, so that what died asleep is started again, too.
+    boost::asio::awaitable<Status> ensure_loaded(GroupPtr group, bool waking = false);
     boost::asio::awaitable<void> unload(GroupPtr group, std::string_view why);
 
     void observe(const ModelStatus& status);

@@ -137,18 +137,32 @@ asio::awaitable<void> ManagedFleet::load(GroupPtr group) {
         co_return;
     }
     group->busy = false;
+    group->lost_asleep &= !started.has_value();
     group->error = started ? std::nullopt : std::optional<Error>(started.error());
     group->changed.notify();
 }
 
-asio::awaitable<Status> ManagedFleet::ensure_loaded(GroupPtr group) {
-    if (!group->request.on_demand || group->has_ready()) {
+asio::awaitable<Status> ManagedFleet::ensure_loaded(GroupPtr group, bool waking) {
+    const bool revives = group->lost_asleep && (waking || group->request.wake_on_request);
+    if ((!group->request.on_demand && !revives) || group->has_ready()) {
         co_return ok();
     }
     while (group->busy) {
         co_await group->changed.wait();
     }
-    if (group->members.empty()) {
+    const bool lost = group->lost_asleep && !group->has_ready();
+    if (lost) {
+        std::vector<MemberPtr> dead;
+        std::erase_if(group->members, [&](const MemberPtr& member) {
+            const bool gone = member->state == State::kFailed;
+            if (gone) {
+                dead.push_back(member);
+            }
+            return gone;
+        });
+        stop_detached(std::move(dead), {});
+    }
+    if (group->members.empty() || lost) {
         // Apart from this request, which may be cancelled while others wait for the same model.
         group->busy = true;
         group->error.reset();
@@ -232,9 +246,13 @@ void ManagedFleet::settle(const GroupPtr& group) {
         const auto status = processes_->describe(group->members.front()->uid);
         group->error = status && status->error ? *status->error : Error{Code::kUnavailable, "its process has ended"};
     }
-    if (group->request.on_demand) {
-        stop_detached(std::exchange(group->members, {}), {});  // the next request tries anew
-        tell("failed", *group);
+    if (group->request.on_demand || group->lost_asleep) {
+        stop_detached(std::exchange(group->members, {}), {});  // the next request, or who wakes it, tries anew
+        if (group->lost_asleep) {
+            tell("unloaded", *group, {{"reason", "died asleep"}});
+        } else {
+            tell("failed", *group);
+        }
         return;
     }
     group->failed = true;

@@ -123,6 +123,10 @@ Error no_process(const Group& group) {
                     std::to_string(*group.request.request_limit) + " requests at once on each replica",
                 "repeat the request in a moment"};
     }
+    if (group.lost_asleep) {
+        return {Code::kUnavailable, "model '" + group.uid() + "' is asleep, and its process has ended",
+                "wake it: POST /gantry/v1/models/" + group.uid() + "/wake"};
+    }
     return {Code::kUnavailable, "model '" + group.uid() + "' has no process",
             group.error ? group.error->message : "it is being launched: repeat the request in a moment"};
 }

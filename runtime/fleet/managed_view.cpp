@@ -59,6 +59,7 @@ ModelStatus ManagedFleet::status_of(const Group& group) const {
     if (!found) {
         out.model_name = group.request.model.empty() ? group.request.model_path : group.request.model;
         out.state = group.failed                             ? State::kFailed
+                    : group.lost_asleep && !group.busy       ? State::kAsleep
                     : group.request.on_demand && !group.busy ? State::kUnloaded
                                                              : State::kResolving;
         out.error = group.error;
@@ -178,6 +179,7 @@ void ManagedFleet::observe(const ModelStatus& status) {
             continue;
         }
         const bool news = member->state != status.state;
+        group->lost_asleep |= status.state == State::kFailed && member->state == State::kAsleep;
         member->state = status.state;
         const uint64_t percent = status.bytes_total == 0 ? 0 : status.bytes_done * 100 / status.bytes_total;
         std::string said = std::string(state_name(status.state)) + '/' + status.stage + '/' + std::to_string(percent);

@@ -15,6 +15,11 @@ BUILD = pathlib.Path(os.environ.get("GANTRY_BUILD_DIR", pathlib.Path(__file__).p
 GANTRY = BUILD / "bin" / "gantry"
 
 
+def own_models():
+    """The program's own models, as files."""
+    return sorted(str(p) for p in (BUILD / "share" / "gantry" / "models").glob("*.gguf"))
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -60,11 +65,12 @@ class Server:
         self.log = open(self.home.name + "/server.log", "w+")
         self.start()
 
-    def start(self):
+    def start(self, wait=True):
         """Begins it, or begins it again after its end."""
         self.process = subprocess.Popen([GANTRY, "serve", "--port", str(self.port), *self.flags], env=self.env,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        wait_for(self.answers, what="the server")
+        if wait:
+            wait_for(self.answers, what="the server")
 
     def answers(self):
         if self.process.poll() is not None:

@@ -1,20 +1,16 @@
 """What outlives the server: launches, registrations, aliases; and what can be watched from outside."""
 import json
+import os
 import random
 import signal
 import threading
 import urllib.request
 
-from harness import BUILD, Server, wait_for
+from harness import Server, own_models, wait_for
 
 
 def ready(server):
     return {uid for uid, m in server.models().items() if m["state"] == "ready"}
-
-
-def own_models():
-    """The program's own models, as files."""
-    return sorted(str(p) for p in (BUILD / "share" / "gantry" / "models").glob("*.gguf"))
 
 
 def restart(server, how=signal.SIGKILL):
@@ -109,6 +105,19 @@ def test_replicas_and_a_new_version_without_a_failed_request():
             asker.join()
         assert set(statuses) == {200}
         assert [r["id"] for r in server.models()["m"]["replicas"]] == [2]
+
+
+def test_what_is_killed_in_its_sleep_is_asleep_until_it_is_woken():
+    with Server() as server:
+        server.launch("m")
+        assert server.call("POST", "/gantry/v1/models/m/sleep").status == 200
+        os.kill(server.models()["m"]["pid"], signal.SIGKILL)
+        wait_for(lambda: not server.models()["m"]["pid"], what="the process's end")
+        wait_for(lambda: server.models()["m"]["state"] == "asleep", what="the news of it")
+        refused = server.chat("m")
+        assert refused.status == 503 and "asleep" in refused.message and not server.models()["m"]["parked"]
+        assert server.call("POST", "/gantry/v1/models/m/wake").json["state"] == "ready"
+        assert server.chat("m", max_tokens=2).status == 200
 
 
 def test_plans_events_and_logs():

@@ -172,6 +172,31 @@ TEST_F(ManagedFleetTest, AModelThatCrashedTooOftenIsParkedAndStaysSo) {
     EXPECT_THAT(running(), ElementsAre("m")) << "a new launch is a new beginning";
 }
 
+TEST_F(ManagedFleetTest, WhatDiesAsleepIsAsleepUntilItIsWoken) {
+    for (const bool on_request : {false, true}) {
+        LaunchRequest wanted = request("m");
+        wanted.wake_on_request = on_request;
+        launch(std::move(wanted));
+        ASSERT_TRUE(run(fleet->sleep("m")));
+        ASSERT_TRUE(processes->set_state("m", State::kFailed));
+        settle();
+        EXPECT_EQ(state("m"), State::kAsleep);
+        EXPECT_FALSE(fleet->describe("m").value().parked);
+        EXPECT_THAT(running(), IsEmpty());
+        EXPECT_EQ(fleet->desired().size(), 1U);
+        const Status answered = answer("m");
+        EXPECT_EQ(answered.has_value(), on_request) << "it was launched so that requests wake it";
+        if (!on_request) {
+            EXPECT_EQ(answered.error().code, Code::kUnavailable);
+            ASSERT_TRUE(run(fleet->wake("m")));
+        }
+        EXPECT_EQ(state("m"), State::kReady);
+        EXPECT_TRUE(answer("m"));
+        EXPECT_THAT(running(), ElementsAre("m"));
+        ASSERT_TRUE(run(fleet->stop("m")));
+    }
+}
+
 TEST_F(ManagedFleetTest, ARestoreThatFailsAgainAndAgainIsParked) {
     launch(request("m"));
     for (int i = 1; i <= 3; ++i) {
