@@ -28,6 +28,38 @@ TEST(MessageParser, ResultDoesNotDependOnWhereBytesAreCut) {
     }
 }
 
+/// Found by fuzz_http: Beast asserts that there is more when a last chunk without others before it comes in pieces.
+TEST(MessageParser, TakesTheLastChunkInPieces) {
+    const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const std::vector<std::pair<std::string, std::string>> rows{
+        {"0\r\n\r\n", ""}, {"0\r\nT: v\r\n\r\n", ""}, {"1\r\nx\r\n0\r\n\r\n", "x"}, {"1\r\n0\r\n00\r\n\r\n", "0"}};
+    for (const auto& [chunks, body] : rows) {
+        for (size_t step = 1; step <= chunks.size(); ++step) {
+            MessageParser parser = request_parser();
+            std::string input = head;
+            ASSERT_FALSE(parser.feed(input));
+            for (size_t at = 0; at < chunks.size(); at += step) {
+                EXPECT_FALSE(parser.done());
+                input += chunks.substr(at, step);
+                ASSERT_FALSE(parser.feed(input)) << chunks << " step " << step;
+            }
+            EXPECT_TRUE(parser.done()) << chunks << " step " << step;
+            EXPECT_EQ(parser.body(), body);
+        }
+    }
+}
+
+/// What has come of a chunk is not held back until there is more.
+TEST(MessageParser, HandsOnBytesOfAChunkAtOnce) {
+    MessageParser parser = request_parser();
+    std::string input = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n12";
+    ASSERT_FALSE(parser.feed(input));
+    EXPECT_EQ(parser.body(), "12");
+    input += "3";
+    ASSERT_FALSE(parser.feed(input));
+    EXPECT_EQ(parser.body(), "123");
+}
+
 TEST(MessageParser, RefusesWhatIsTooLargeOrMalformed) {
     struct Row {
         const char* what;
