@@ -26,7 +26,7 @@ test-release: build/venv/.ready build/node/.ready
 	@packaging/setup.sh build test
 	@cmake --preset release -DGANTRY_TESTS=ON -DGANTRY_BENCH=OFF $(CMAKE_ARGS) >/dev/null
 	@cmake --build --preset release -j $(JOBS)
-	ctest --preset release -j $(JOBS) $(CTEST_ARGS)
+	ctest --preset release -j $(JOBS) -LE long $(CTEST_ARGS)
 
 test-asan test-tsan: test-%: build/venv/.ready
 	@packaging/setup.sh build test

@@ -138,19 +138,18 @@ asio::awaitable<Outcome> me(Services&, Exchange& exchange) {
 }
 
 constexpr Route kRoutes[] = {
-    {"POST", "/gantry/v1/keys", Scope::kAdmin, create_key, "Make an API key; the answer alone holds it", "KeyWish",
-     "NewKey"},
-    {"GET", "/gantry/v1/keys", Scope::kAdmin, list_keys, "List API keys, without the keys themselves", "", "KeyList"},
-    {"DELETE", "/gantry/v1/keys/{id}", Scope::kAdmin, revoke_key, "Revoke an API key, at once", "", "Deleted"},
-    {"GET", "/v1/cluster/auth", Scope::kPublic, cluster_auth, "Whether callers must show a key", "", "ClusterAuth"},
-    {"POST", "/token", Scope::kPublic, login, "Log in with a name and a password", "Login", "TokenPair"},
-    {"POST", "/v1/auth/refresh", Scope::kPublic, refresh, "New tokens for a refresh token", "Refresh", "TokenPair"},
-    {"POST", "/v1/auth/logout", Scope::kRead, logout, "End a login", "", ""},
-    {"GET", "/v1/auth/me", Scope::kRead, me, "Who the caller is and may do", "", "Caller"},
+    {"POST", "/gantry/v1/keys", Scope::kAdmin, create_key, "Make an API key; the answer alone holds it"},
+    {"GET", "/gantry/v1/keys", Scope::kAdmin, list_keys, "List API keys, without the keys themselves"},
+    {"DELETE", "/gantry/v1/keys/{id}", Scope::kAdmin, revoke_key, "Revoke an API key, at once"},
+    {"GET", "/v1/cluster/auth", Scope::kPublic, cluster_auth, "Whether callers must show a key"},
+    {"POST", "/token", Scope::kPublic, login, "Log in with a name and a password"},
+    {"POST", "/v1/auth/refresh", Scope::kPublic, refresh, "New tokens for a refresh token"},
+    {"POST", "/v1/auth/logout", Scope::kRead, logout, "End a login"},
+    {"GET", "/v1/auth/me", Scope::kRead, me, "Who the caller is and may do"},
 };
 
 }  // namespace
 
-RouteTable auth_routes() { return kRoutes; }
+std::span<const Route> auth_routes() { return kRoutes; }
 
 }  // namespace gantry::api

@@ -6,6 +6,6 @@
 
 namespace gantry::api {
 
-RouteTable auth_routes();
+std::span<const Route> auth_routes();
 
 }  // namespace gantry::api

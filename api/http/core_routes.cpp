@@ -46,15 +46,15 @@ asio::awaitable<Outcome> openapi(Services& services, Exchange&) {
 
 constexpr Route kRoutes[] = {
     {"GET", "/openapi.json", Scope::kPublic, openapi, "This API as an OpenAPI 3.1 document"},
-    {"GET", "/healthz", Scope::kPublic, healthz, "Whether the process lives", "", "Health"},
-    {"GET", "/readyz", Scope::kPublic, readyz, "Whether the server takes requests", "", "Health"},
-    {"GET", "/version", Scope::kPublic, version, "Versions of the server and of its plugin interface", "", "Version"},
+    {"GET", "/healthz", Scope::kPublic, healthz, "Whether the process lives"},
+    {"GET", "/readyz", Scope::kPublic, readyz, "Whether the server takes requests"},
+    {"GET", "/version", Scope::kPublic, version, "Versions of the server and of its plugin interface"},
     {"GET", "/metrics", Scope::kRead, metrics_text, "Metrics for Prometheus"},
 };
 
 }  // namespace
 
-std::vector<RouteTable> core_routes() { return {kRoutes, auth_routes()}; }
+std::vector<RouteTable> core_routes() { return {{kRoutes, core_description()}, {auth_routes(), core_description()}}; }
 
 void observe_fleet(Services& services) {
     // Gauges of models that are gone are forgotten, or their last values would be reported for ever.

@@ -131,8 +131,11 @@ http::Response render_error(const Route& route, const ApiError& error, const std
 
 Router::Router(Services& services, const std::vector<RouteTable>& tables)
     : services_(services), meters_(services.metrics) {
-    for (const RouteTable table : tables) {
-        routes_.insert(routes_.end(), table.begin(), table.end());
+    for (const RouteTable& table : tables) {
+        for (Route route : table.routes) {
+            route.description = table.description;
+            routes_.push_back(route);
+        }
     }
     const auto shape = [](const Route& route) {
         std::string out;
@@ -179,7 +182,9 @@ Router::Match Router::find(const http::Request& request) const {
             continue;
         }
         if (route.method != method && !(method == "HEAD" && route.method == "GET")) {
-            match.allowed.push_back(route.method);
+            if (std::find(match.allowed.begin(), match.allowed.end(), route.method) == match.allowed.end()) {
+                match.allowed.push_back(route.method);
+            }
             continue;
         }
         match.route = &route;

@@ -1,5 +1,6 @@
 #include "api/dialects/routes.hpp"
 #include "api/dialects/anthropic/handlers.hpp"
+#include "api/dialects/descriptions.hpp"
 
 namespace gantry::dialects {
 
@@ -13,7 +14,7 @@ constexpr std::string_view kMark = "anthropic-version";
 
 constexpr api::Route route(std::string_view method, std::string_view pattern, Scope scope, api::RouteHandler handler,
                            std::string_view summary, std::string_view only_with = {}) {
-    return {method, pattern, scope, handler, summary, {}, {}, only_with, a::error_response};
+    return {method, pattern, scope, handler, summary, only_with, a::error_response};
 }
 
 constexpr api::Route kRoutes[] = {
@@ -26,6 +27,6 @@ constexpr api::Route kRoutes[] = {
 
 }  // namespace
 
-api::RouteTable anthropic_routes() { return kRoutes; }
+api::RouteTable anthropic_routes() { return {kRoutes, anthropic_description()}; }
 
 }  // namespace gantry::dialects

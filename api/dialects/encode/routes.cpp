@@ -1,4 +1,5 @@
 #include "api/dialects/routes.hpp"
+#include "api/dialects/descriptions.hpp"
 #include "api/dialects/encode/handlers.hpp"
 
 namespace gantry::dialects {
@@ -29,6 +30,6 @@ constexpr api::Route kRoutes[] = {
 
 }  // namespace
 
-api::RouteTable encode_routes() { return kRoutes; }
+api::RouteTable encode_routes() { return {kRoutes, encode_description()}; }
 
 }  // namespace gantry::dialects

@@ -1,4 +1,5 @@
 #include "api/dialects/routes.hpp"
+#include "api/dialects/descriptions.hpp"
 #include "api/dialects/gantry/control.hpp"
 #include "api/dialects/gantry/lifecycle.hpp"
 #include "api/http/services.hpp"
@@ -172,6 +173,6 @@ constexpr api::Route kRoutes[] = {
 
 }  // namespace
 
-api::RouteTable gantry_routes() { return kRoutes; }
+api::RouteTable gantry_routes() { return {kRoutes, gantry_description()}; }
 
 }  // namespace gantry::dialects

@@ -1,4 +1,5 @@
 #include "api/dialects/routes.hpp"
+#include "api/dialects/descriptions.hpp"
 #include "api/dialects/ollama/handlers.hpp"
 
 namespace gantry::dialects {
@@ -10,7 +11,7 @@ namespace o = ollama;
 
 constexpr api::Route route(std::string_view method, std::string_view pattern, Scope scope, api::RouteHandler handler,
                            std::string_view summary) {
-    return {method, pattern, scope, handler, summary, {}, {}, {}, o::error_response};
+    return {method, pattern, scope, handler, summary, {}, o::error_response};
 }
 
 constexpr api::Route kRoutes[] = {
@@ -34,6 +35,6 @@ constexpr api::Route kRoutes[] = {
 
 }  // namespace
 
-api::RouteTable ollama_routes() { return kRoutes; }
+api::RouteTable ollama_routes() { return {kRoutes, ollama_description()}; }
 
 }  // namespace gantry::dialects

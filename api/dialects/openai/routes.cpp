@@ -1,4 +1,5 @@
 #include "api/dialects/routes.hpp"
+#include "api/dialects/descriptions.hpp"
 #include "api/dialects/openai/call.hpp"
 #include "api/dialects/openai/generate.hpp"
 
@@ -60,6 +61,6 @@ constexpr api::Route kRoutes[] = {
 
 }  // namespace
 
-api::RouteTable openai_routes() { return kRoutes; }
+api::RouteTable openai_routes() { return {kRoutes, openai_description()}; }
 
 }  // namespace gantry::dialects

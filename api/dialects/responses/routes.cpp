@@ -1,4 +1,5 @@
 #include "api/dialects/routes.hpp"
+#include "api/dialects/descriptions.hpp"
 #include "api/dialects/responses/handlers.hpp"
 
 namespace gantry::dialects {
@@ -18,6 +19,6 @@ constexpr api::Route kRoutes[] = {
 
 }  // namespace
 
-api::RouteTable responses_routes() { return kRoutes; }
+api::RouteTable responses_routes() { return {kRoutes, responses_description()}; }
 
 }  // namespace gantry::dialects

@@ -1,4 +1,5 @@
 #include "api/dialects/routes.hpp"
+#include "api/dialects/descriptions.hpp"
 #include "api/dialects/xinference/handlers.hpp"
 
 namespace gantry::dialects {
@@ -69,6 +70,6 @@ constexpr api::Route kRoutes[] = {
 
 }  // namespace
 
-api::RouteTable xinference_routes() { return kRoutes; }
+api::RouteTable xinference_routes() { return {kRoutes, xinference_description()}; }
 
 }  // namespace gantry::dialects

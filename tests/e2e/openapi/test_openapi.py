@@ -1,0 +1,83 @@
+"""schemathesis over /openapi.json: every operation, all checks. What is left out has its reason here."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).parents[1])]
+from harness import Server  # noqa: E402
+
+EXAMPLES = os.environ.get("GANTRY_OPENAPI_EXAMPLES", "40")  # of each operation, in the phase that draws at random
+CASES = int(os.environ.get("GANTRY_OPENAPI_CASES", "5000"))
+SEED = os.environ.get("GANTRY_OPENAPI_SEED", "1")
+KEY = "the-administrator-of-this-short-test"
+
+# Operations that are not called.
+LEFT_OUT = {
+    "DELETE /v1/clusters": "stops the server",
+}
+
+# Checks that an operation cannot pass, or that have no meaning for it.
+DEPENDS = ("what a body may hold depends on the model (its kind, context, vocabulary), on other fields, or on files: a 400 "
+           "names the field")
+THEIRS = "Xinference answers an unknown name with 400, and its client reads that"
+NOT_CHECKED = {
+    "positive_data_acceptance": {
+        "GET /v1/model_registrations/{type}/{name}": THEIRS, "DELETE /v1/model_registrations/{type}/{name}": THEIRS,
+        "DELETE /v1/models/{uid}/replicas/{replica_id}": THEIRS, "GET /v1/engines/{name}": THEIRS,
+        "GET /v1/engines/{type}/{name}": THEIRS, "GET /v1/models/{uid}": THEIRS, "DELETE /v1/models/{uid}": THEIRS,
+    },
+}
+
+# Statuses from 500 on that are no fault: each is documented where it may occur, which another check sees to.
+NO_FAULT = {501: "the model's plugin cannot do this", 503: "the model is not there just now", 507: "it does not fit"}
+
+
+def configuration(document):
+    not_checked = {check: dict(operations) for check, operations in NOT_CHECKED.items()}
+    for path, methods in document["paths"].items():
+        for method, about in methods.items():
+            if "requestBody" in about:
+                not_checked["positive_data_acceptance"][f"{method.upper()} {path}"] = DEPENDS
+    lines = ["[checks.not_a_server_error]",
+             f'expected-statuses = ["2xx", "3xx", "4xx", {", ".join(map(str, NO_FAULT))}]', ""]
+    for check, operations in not_checked.items():
+        for operation in operations:
+            lines += ["[[operations]]", f'include-name = "{operation}"', f"checks.{check}.enabled = false", ""]
+    return "\n".join(lines)
+
+
+def test_the_document_is_true(tmp_path):
+    if subprocess.run([sys.executable, "-c", "import schemathesis"], stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("schemathesis is not installed: tests/requirements-long.txt has it")
+    with Server("--set", "auth.mode=on", GANTRY_AUTH_ADMIN_KEY=KEY) as server:
+        server.headers = {"Authorization": f"Bearer {KEY}"}
+        for uid, options in (("m", {}), ("e", {"embed_width": "8"}), ("r", {"score_width": "1"}),
+                             ("l", {"score_width": "3"})):
+            server.launch(uid, engine="null", engine_options=options, context_length=512)
+        document = server.call("GET", "/openapi.json").json
+        (tmp_path / "schemathesis.toml").write_text(configuration(document))
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(tmp_path / "schemathesis.toml"),
+                   "--no-color", "run",
+                   server.url + "/openapi.json", "-H", f"Authorization: Bearer {KEY}", "--checks", "all", "--seed", SEED,
+                   "-n", EXAMPLES, "--phases", "examples,coverage,fuzzing", "--continue-on-failure",
+                   "--request-timeout", "20", "--suppress-health-check", "all"]
+        for operation in LEFT_OUT:
+            command += ["--exclude-name", operation]
+        run = subprocess.run(command, env=dict(os.environ, SCHEMATHESIS_HOOKS="hooks",
+                                               PYTHONPATH=str(pathlib.Path(__file__).parent)),
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path)
+        print(run.stdout)
+        assert server.process.poll() is None, "the server ended"
+        assert server.call("GET", "/healthz").status == 200
+        cases = re.search(r"([\d,]+) generated", run.stdout)
+        assert cases, "the tool says nothing of its cases"
+        assert int(cases[1].replace(",", "")) >= CASES
+        assert run.returncode == 0, run.stdout[-3000:]
+
+
+if __name__ == "__main__":
+    raise SystemExit(pytest.main([__file__, "-x", "-q", "-s"]))
