@@ -7,6 +7,14 @@
 #include "runtime/engine/core_request.hpp"
 
 namespace gantry::engine {
+namespace {
+
+/// Of a large batch the first tokens go on their way while the others are drawn: what renders and sends them then works
+/// beside this thread, not after it.
+constexpr size_t kDeliveredTogether = 64;
+
+}  // namespace
+
 void EngineCore::sample(const StepPlan& plan) {
     sampling_since_ = Clock::now();  // one look at the clock for all tokens of a step
     size_t row = 0;
@@ -52,9 +60,14 @@ void EngineCore::sample(const StepPlan& plan) {
             r->rejected_tokens += item.draft.size() - walk.accepted;
             speculation_.finish(walk);
         }
+        if (touched_.size() >= kDeliveredTogether) {
+            deliver_all();
+        }
     }
     for (const uint64_t arrival : searching) {
-        settle_beams(*requests_.at(arrival));
+        if (const auto it = requests_.find(arrival); it != requests_.end()) {  // else it has failed and been told so
+            settle_beams(*it->second);
+        }
     }
 }
 

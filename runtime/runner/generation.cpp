@@ -86,8 +86,15 @@ asio::awaitable<std::optional<std::string>> Generation::next() {
 }
 
 void Outbox::post(std::shared_ptr<Generation> target, std::vector<engine::Event> events) {
-    const std::lock_guard lock(mutex_);
-    items_.push_back({std::move(target), std::move(events)});
+    bool many = false;
+    {
+        const std::lock_guard lock(mutex_);
+        items_.push_back({std::move(target), std::move(events)});
+        many = !under_way_ && items_.size() >= kMany;
+    }
+    if (many) {
+        flush();
+    }
 }
 
 void Outbox::flush() {

@@ -80,7 +80,8 @@ class Generation {
     Waker waker_;
 };
 
-/// Carries events to the io thread: what the engine posts during one step crosses over in one go, at flush().
+/// Carries events to the io thread: what the engine posts during one step crosses over in one go, at flush(); a lot of
+/// it in several, so that rendering and sending begin early.
 class Outbox : public std::enable_shared_from_this<Outbox> {
   public:
     explicit Outbox(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
@@ -96,6 +97,8 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
         std::vector<engine::Event> events;
     };
     void deliver();
+
+    static constexpr size_t kMany = 64;
 
     boost::asio::any_io_executor executor_;
     std::mutex mutex_;
