@@ -173,8 +173,9 @@ std::vector<float> EngineCore::mass_scales(const StepPlan& plan) {
         scales.insert(scales.end(), item.extra_rows(), 0.0f);
         if (item.samples) {
             const Request& r = *find(item.id);
-            const bool masked = !r.config.allowed.empty() || r.branches[item.id % kMaxAnswers]->constraint;
-            const float scale = masked || r.beams ? 0.0f : Sampler::mass_scale(r.config, limits_.vocab_size);
+            // A search has more texts than branches, and reads whole rows anyway.
+            const bool whole = r.beams || !r.config.allowed.empty() || r.branches[item.id % kMaxAnswers]->constraint;
+            const float scale = whole ? 0.0f : Sampler::mass_scale(r.config, limits_.vocab_size);
             scales.insert(scales.end(), 1 + item.draft.size(), scale);
         }
     }

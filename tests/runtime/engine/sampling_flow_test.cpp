@@ -204,6 +204,7 @@ TEST(BeamSearchFlow, FindsWhatTheSearchFindsAloneWhateverTheRoom) {
             ModelLimits limits = testing::small_limits();
             limits.max_sequences = sequences;
             limits.block_count = blocks;
+            limits.features |= mates % 2 != 0 ? uint32_t{GANTRY_CAUSAL_LM_SUMMARIES} : 0u;
             Bench b(limits);
             for (int i = 0; i < mates; ++i) {
                 b.add(request("mate" + std::to_string(i), 7, 10));
