@@ -157,7 +157,8 @@ bj::object success_of(const bj::object& about) {
 }
 
 bj::object answers_of(const Route& route, const Described& described) {
-    bj::object out{{"200", success_of(described.about)},
+    const bj::value* status = member(described.about, "status");
+    bj::object out{{status == nullptr ? "200" : std::string_view(status->as_string()), success_of(described.about)},
                    {"400", error_answer("The request is wrong.", described.error)},
                    {"408", shared_answer("Slow")},
                    {"431", shared_answer("LongHead")},

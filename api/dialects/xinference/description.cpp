@@ -21,6 +21,15 @@ constexpr std::string_view kDescription = R"json({
     }
    }
   },
+  "Reload": {
+   "type": "object",
+   "required": ["operation_id", "model_uid", "status", "stage", "started_at", "weights_reused", "error"],
+   "properties": {
+    "operation_id": {"type": "string"}, "model_uid": {"type": "string"},
+    "status": {"enum": ["reloading", "ready", "error"]}, "stage": {"type": "string"},
+    "started_at": {"type": "integer"}, "weights_reused": {"type": "boolean"}, "error": {"type": ["string", "null"]}
+   }
+  },
   "AutostartSummary": {
    "type": "object", "required": ["models"],
    "properties": {
@@ -157,9 +166,42 @@ constexpr std::string_view kDescription = R"json({
     }
    }
   },
-  "GET /v1/models/{uid}/reload": {
-   "response": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
+  "POST /v1/models/{uid}/reload": {
+   "request": {
+    "type": "object", "required": ["model_config"],
+    "properties": {
+     "model_config": {"type": "object"}, "python_executable": {},
+     "drain_timeout": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 3600}
+    }
+   },
+   "status": "202", "response": {"$ref": "#/components/schemas/Reload"}, "errors": [409, 501, 507]
   },
+  "GET /v1/models/{uid}/reload": {
+   "response": {
+    "anyOf": [
+     {"$ref": "#/components/schemas/Reload"},
+     {"type": "object", "required": ["status"], "properties": {"status": {"const": "idle"}}}
+    ]
+   }
+  },
+  "GET /v1/models/{uid}/reload/config": {
+   "response": {
+    "type": "object", "required": ["engine", "parameters", "can_upgrade_environment"],
+    "properties": {
+     "engine": {"type": ["string", "null"]}, "parameters": {"type": "object"},
+     "can_upgrade_environment": {"type": "boolean"}
+    }
+   }
+  },
+  "POST /v1/api/relaunch": {"request": {}, "optional": true, "response": {}, "errors": [409]},
+  "POST /v1/supervisor/relaunch": {"request": {}, "optional": true, "response": {}, "errors": [409]},
+  "POST /v1/workers/{address}/relaunch": {"request": {}, "optional": true, "response": {}, "errors": [409]},
+  "GET /v1/api-relaunches": {"response": {"type": "array", "items": {}}},
+  "GET /v1/api-relaunches/{operation}": {"response": {}},
+  "GET /v1/supervisor-relaunches": {"response": {"type": "array", "items": {}}},
+  "GET /v1/supervisor-relaunches/{operation}": {"response": {}},
+  "GET /v1/worker-relaunches": {"response": {"type": "array", "items": {}}},
+  "GET /v1/worker-relaunches/{operation}": {"response": {}},
   "GET /v1/autostart/models": {
    "response": {
     "type": "object", "required": ["models"],
@@ -224,8 +266,8 @@ constexpr std::string_view kDescription = R"json({
    "path": {"type": {"enum": ["LLM", "embedding", "rerank", "image", "audio", "video", "flexible"]}},
    "response": {"type": "object"}
   },
-  "GET /v1/engines/{name}": {"response": {"type": "object"}},
-  "GET /v1/engines/{type}/{name}": {"response": {"type": "object"}},
+  "GET /v1/engines/{name}": {"response": {"type": ["object", "null"]}},
+  "GET /v1/engines/{type}/{name}": {"response": {"type": ["object", "null"]}},
   "GET /v1/cluster/version": {
    "response": {
     "type": "object", "required": ["version", "full-revisionid"],
