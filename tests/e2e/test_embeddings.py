@@ -230,7 +230,7 @@ def test_sleep_and_wake_and_metrics(server):
     stats = server.call("GET", "/gantry/v1/models/emb/stats").json
     assert stats["finished"] == stats["inputs"] == 1 and stats["waiting"] == 0
     text = server.call("GET", "/metrics").body.decode()
-    assert 'gantry_engine_inputs_total{model="emb"} 1' in text
+    assert 'gantry_engine_inputs_total{model="emb",replica="0"} 1' in text
 
 
 def expected_rows(folder):

@@ -190,7 +190,8 @@ def test_types_are_parsed(client):
     chat = client.chat.completions.parse(model=UID, messages=HELLO, response_format=Pair, max_tokens=100)
     assert chat.choices[0].message.parsed.a in ("one", "two")
     tool = openai.pydantic_function_tool(Pair)
-    called = client.chat.completions.parse(model=UID, messages=HELLO, tools=[tool], tool_choice="required", max_tokens=100)
+    called = client.chat.completions.parse(model=UID, messages=HELLO, tools=[tool], tool_choice="required",
+                                            parallel_tool_calls=False, max_tokens=100)
     assert called.choices[0].message.tool_calls[0].function.parsed_arguments.a in ("one", "two")
     response = client.responses.parse(model=UID, input=HELLO, text_format=Pair, max_output_tokens=100)
     assert response.output_parsed.a in ("one", "two")

@@ -156,7 +156,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"phi3", "config.json", "\"rope_type\": \"default\"", "\"rope_type\": \"spiral\"",
                 "rotary scaling 'spiral' is not supported"},
         Refusal{"qwen2moe", "config.json", "\"moe_intermediate_size\": 16", "\"moe_intermediate_size\": 20",
-                "has shape [16, 32], the hyperparameters give [20, 32]"},
+                "has shape [32, 16], the hyperparameters give [32, 20]"},
         Refusal{"qwen2moe", "config.json", "\"num_experts\": 5", "\"num_experts\": 4",
                 "'model.layers.0.mlp.experts.4."},
         Refusal{"qwen2moe", "config.json", "\"num_experts\": 5", "\"num_experts\": 6",
