@@ -54,7 +54,7 @@ build/venv-long/.ready: tests/requirements-long.txt
 build/node/.ready: tests/e2e/node/package.json tests/e2e/node/package-lock.json
 	@command -v node >/dev/null && command -v npm >/dev/null || packaging/setup.sh node || true
 	@mkdir -p build/node && cp $^ build/node
-	@if cd build/node && npm ci --silent --no-audit --no-fund; then touch .ready; \
+	@if cd build/node && timeout 180 npm ci --silent --fetch-retries=1 --no-audit --no-fund; then touch .ready; \
 	else echo "make: npm could not install Node's clients: their tests will be skipped" >&2; fi
 
 fuzz:            ## every fuzzer for FUZZ_SECONDS (default 60) under ASan+UBSan
