@@ -1,7 +1,7 @@
 #pragma once
 
-/// What /openapi.json says of each dialect's routes: JSON in the form that api/http/openapi.hpp explains. Each text lies
-/// beside its route table; a test walks the tables, so that no route lacks its description.
+/// What /openapi.json says of each dialect's routes: JSON in the form that api/http/openapi.hpp explains. Each text
+/// lies beside its route table; a test walks the tables, so that no route lacks its description.
 
 #include <string_view>
 
