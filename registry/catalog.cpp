@@ -49,6 +49,15 @@ bool usable_name(std::string_view name) {
            name[0] != '-';
 }
 
+constexpr std::string_view kQuantization = "{quantization}";
+
+std::string filled(std::string text, std::string_view place, std::string_view value) {
+    for (size_t at = text.find(place); at != std::string::npos; at = text.find(place, at + value.size())) {
+        text.replace(at, place.size(), value);
+    }
+    return text;
+}
+
 }  // namespace
 
 std::string_view model_kind_name(ModelKind kind) {
@@ -77,17 +86,23 @@ std::string normalized_format(std::string_view format) {
 bool equal_ignoring_case(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, lower, lower); }
 
 std::string ModelSpec::file_for(const std::string& quantization) const {
-    std::string out = file;
-    constexpr std::string_view kPlace = "{quantization}";
-    if (const auto at = out.find(kPlace); at != std::string::npos) {
-        out.replace(at, kPlace.size(), quantization);
-    }
     const auto it = parts.find(quantization);
-    if (it != parts.end() && out.ends_with(".gguf")) {
-        const std::string count = std::to_string(it->second);
-        out.insert(out.size() - 5, "-00001-of-" + std::string(count.size() < 5 ? 5 - count.size() : 0, '0') + count);
+    if (it == parts.end()) {
+        return filled(file, kQuantization, quantization);
     }
-    return out;
+    const std::string count = std::to_string(it->second);
+    const std::string part = "00001-of-" + std::string(count.size() < 5 ? 5 - count.size() : 0, '0') + count;
+    std::string name = split_file;
+    if (name.empty()) {
+        name = file;
+        name.insert(name.ends_with(".gguf") ? name.size() - 5 : name.size(), "-{part}");
+    }
+    return filled(filled(std::move(name), kQuantization, quantization), "{part}", part);
+}
+
+std::string ModelSpec::repository(std::string_view hub, const std::string& quantization) const {
+    const auto it = hubs.find(std::string(hub));
+    return it == hubs.end() ? std::string() : filled(it->second, kQuantization, quantization);
 }
 
 Status Catalog::add(CatalogEntry entry) {

@@ -32,6 +32,17 @@ class TableReader {
         });
     }
 
+    Status integers(std::string_view key, std::vector<int64_t>& out) {
+        return read(key, "an array of integers", [&](const toml::node& node) {
+            const auto* array = node.as_array();
+            return array != nullptr && std::ranges::all_of(*array, [&](const toml::node& element) {
+                       const auto value = element.value_exact<int64_t>();
+                       out.push_back(value.value_or(0));
+                       return value.has_value();
+                   });
+        });
+    }
+
     Status texts(std::string_view key, std::vector<std::string>& out) {
         return read(key, "an array of strings", [&](const toml::node& node) {
             const auto* array = node.as_array();
@@ -123,15 +134,18 @@ Result<ModelSpec> read_spec(const toml::table& table, const std::string& file) {
     TableReader in(table, file);
     GANTRY_CHECK_OK(in.text("format", out.format));
     GANTRY_CHECK_OK(in.text("size_in_billions", out.size_in_billions));
+    GANTRY_CHECK_OK(in.text("activated_in_billions", out.activated_in_billions));
     GANTRY_CHECK_OK(in.texts("quantizations", out.quantizations));
     GANTRY_CHECK_OK(in.map("hub", "a table of repository ids", out.hubs));
     GANTRY_CHECK_OK(in.text("revision", out.revision));
     GANTRY_CHECK_OK(in.text("file", out.file));
+    GANTRY_CHECK_OK(in.text("split_file", out.split_file));
     GANTRY_CHECK_OK(in.map("parts", "a table of numbers of files", out.parts));
     GANTRY_CHECK_OK(in.text("path", out.path));
     GANTRY_CHECK_OK(in.no_other_keys());
-    if (out.format != "gguf" && out.format != "safetensors") {
-        return in.fault("format must be \"gguf\" or \"safetensors\"");
+    if (std::ranges::find(kFormats, out.format) == kFormats.end()) {
+        return in.fault("unknown format " + in_quotes(out.format) +
+                        ": gguf, safetensors, fp8, awq, gptq, fp4, bnb, mlx and other are known");
     }
     if (out.path.empty() && out.hubs.empty()) {
         return in.fault("a spec needs 'path' or 'hub'");
@@ -152,6 +166,11 @@ Result<CatalogEntry> read_entry(const toml::table& table, const std::string& fil
     GANTRY_CHECK_OK(in.text("type", type));
     GANTRY_CHECK_OK(in.text("description", out.description));
     GANTRY_CHECK_OK(in.integer("context_length", out.context_length));
+    GANTRY_CHECK_OK(in.integer("dimensions", out.dimensions));
+    GANTRY_CHECK_OK(in.text("family", out.family));
+    GANTRY_CHECK_OK(in.texts("architectures", out.architectures));
+    GANTRY_CHECK_OK(in.texts("stop", out.stop));
+    GANTRY_CHECK_OK(in.integers("stop_token_ids", out.stop_token_ids));
     GANTRY_CHECK_OK(in.texts("abilities", out.abilities));
     GANTRY_CHECK_OK(in.texts("languages", out.languages));
     GANTRY_CHECK_OK(in.text("licence", out.licence));

@@ -100,7 +100,7 @@ bool looks_like_path(std::string_view reference) {
 }
 
 bool spec_matches(const ModelSpec& spec, const ResolveOptions& options) {
-    return (options.format.empty() || spec.format == normalized_format(options.format)) &&
+    return (options.format.empty() ? spec.for_any_machine() : spec.format == normalized_format(options.format)) &&
            (options.size_in_billions.empty() ||
             normalized_size(spec.size_in_billions) == normalized_size(options.size_in_billions));
 }
@@ -152,13 +152,14 @@ Error not_here(const CatalogEntry& entry, const ModelSpec& spec, const std::stri
                          " is missing from the share folder",
                      "install Gantry's models or launch another model by its path"};
     }
-    const auto hub = spec.hubs.contains("huggingface") ? spec.hubs.find("huggingface") : spec.hubs.begin();
+    const std::string hub = spec.hubs.contains("huggingface") ? "huggingface" : spec.hubs.begin()->first;
+    const std::string repository = spec.repository(hub, quantization);
     const std::string file = spec.file_for(quantization);
     return Error{Code::kFailedPrecondition,
                  "model '" + entry.name + "' (" + spec.format + ", " + spec.size_in_billions +
                      "B) is known, but its files are not on this machine",
-                 "download " + (file.empty() ? "all files" : file) + " of " + hub->second + " from " + hub->first +
-                     " and launch by path, for example: hf download " + hub->second + (file.empty() ? "" : " " + file)};
+                 "download " + (file.empty() ? "all files" : file) + " of " + repository + " from " + hub +
+                     " and launch by path, for example: hf download " + repository + (file.empty() ? "" : " " + file)};
 }
 
 }  // namespace
@@ -174,11 +175,11 @@ std::optional<fs::path> Registry::locate(const ModelSpec& spec, const std::strin
         const auto path = paths_.share / spec.path;
         return fs::exists(path, ec) ? std::optional(path) : std::nullopt;
     }
-    const auto hub = spec.hubs.find("huggingface");
-    if (hub == spec.hubs.end()) {
+    const std::string repository = spec.repository("huggingface", quantization);
+    if (repository.empty()) {
         return std::nullopt;
     }
-    const auto snapshot = hf_cache_.snapshot(hub->second, spec.revision);
+    const auto snapshot = hf_cache_.snapshot(repository, spec.revision);
     if (!snapshot) {
         return std::nullopt;
     }

@@ -129,6 +129,21 @@ std::vector<Command> command_list() {
           {"config", 0, "FILE", "The server's configuration file, for where its database is."}},
          false,
          cmd_keys},
+        {"search",
+         "[WORD...]",
+         0,
+         16,
+         "List the models that can be named, and which of them run here.",
+         "Each word must stand in a model's name, description or repository. RUNS HERE is the largest form that fits "
+         "into "
+         "this machine's memory, by an estimate. Where one model is left, or WORD is a model's whole name, all of its "
+         "forms are listed.",
+         {{"type", 0, "TYPE", "LLM, embedding, rerank, image, audio or video."},
+          {"ability", 0, "NAME", "chat, tools, reasoning, vision, ...; may be repeated."},
+          {"runs", 0, "", "Only what would run on this machine."},
+          {"here", 0, "", "Only what is on this machine already."}},
+         false,
+         cmd_search},
         {"show",
          "MODEL",
          1,

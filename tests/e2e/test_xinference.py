@@ -6,10 +6,13 @@ import asyncio
 import base64
 import inspect
 import json
+import os
+import pathlib
 import shutil
 import struct
 import threading
 import time
+import tomllib
 
 import pytest
 import requests
@@ -17,6 +20,9 @@ from xinference_client.client.restful import async_restful_client, restful_clien
 
 from harness import Server, wait_for
 
+ROOT = pathlib.Path(__file__).parents[2]
+CATALOG = ROOT / "configs" / "catalog"
+FACTS = pathlib.Path(os.environ.get("GANTRY_SHARED_DATA", ROOT.parent / "shared" / "data")) / "catalog" / "xinference_models.jsonl"
 MODEL = "gantry-demo"
 HELLO = [{"role": "user", "content": "What is Gantry?"}]
 GREEDY = {"temperature": 0, "max_tokens": 12}
@@ -309,6 +315,32 @@ def test_models_are_registered_and_launched(client, folder):
         client.unregister_model("LLM", name)
     assert client.unregister_model("LLM", name) is None, "no error where there is none"
     failing(name, client.get_model_registration, "LLM", name)
+
+
+def test_the_whole_catalog_is_listed(client):
+    """With the fields that upstream's own pages read, by an unmodified client."""
+    known = [m for f in CATALOG.glob("*.toml") for m in tomllib.loads(f.read_text())["model"]]
+    assert len(known) > 300
+    for kind in ("LLM", "embedding", "rerank", "audio", "image", "video"):
+        listed = {r["model_name"] for r in client.list_model_registrations(kind)}
+        names = {m["name"] for m in known if m.get("type", "LLM") == kind}
+        assert names <= listed, names - listed
+        for model in known:
+            if model.get("type", "LLM") == kind:
+                shown = client.get_model_registration(kind, model["name"])
+                assert shown["is_builtin"] and shown["model_type"] == kind
+                assert shown["model_specs"], model["name"]
+                assert all(s["model_id"] or "path" in model["spec"][0] for s in shown["model_specs"])
+                assert shown.get("dimensions") == model.get("dimensions")
+                assert shown["stop"] == model.get("stop", [])
+
+
+@pytest.mark.skipif(not FACTS.exists(), reason="the facts that the catalog is made from are not here")
+def test_every_published_name_is_known(client):
+    facts = [json.loads(line) for line in FACTS.open()]
+    for kind in {fact["type"] for fact in facts}:
+        listed = {r["model_name"] for r in client.list_model_registrations(kind)}
+        assert {fact["name"] for fact in facts if fact["type"] == kind} <= listed
 
 
 def test_registrations_are_checked(client, folder):

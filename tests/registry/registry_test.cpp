@@ -1,4 +1,5 @@
 #include "registry/registry.hpp"
+#include "registry/estimate.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -217,7 +218,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCatalog{"NoSpec", "[[model]]\nname = \"a\"\n", "model 'a' has no 'spec'"},
         BadCatalog{"UnknownType", "[[model]]\nname = \"a\"\ntype = \"toaster\"\n" SPEC, "unknown type 'toaster'"},
         BadCatalog{"UnknownFormat", "[[model]]\nname = \"a\"\n[[model.spec]]\nformat = \"zip\"\n",
-                   "c.toml:3: format must be"},
+                   "c.toml:3: unknown format"},
         BadCatalog{"NoPlace", "[[model]]\nname = \"a\"\n[[model.spec]]\nformat = \"gguf\"\n",
                    "a spec needs 'path' or 'hub'"},
         BadCatalog{"NoFile", "[[model]]\nname = \"a\"\n[[model.spec]]\nformat = \"gguf\"\nhub = { h = \"x/y\" }\n",
@@ -236,8 +237,11 @@ TEST(BuiltInCatalog, IsValidAndKnowsTheDemo) {
     }
     EXPECT_EQ(catalog.nearest("qwen2.5-instuct").front(), "qwen2.5-instruct");
     for (const auto& entry : catalog.entries()) {
+        const bool text =
+            entry.kind == ModelKind::kLlm || entry.kind == ModelKind::kEmbedding || entry.kind == ModelKind::kRerank;
         EXPECT_FALSE(entry.abilities.empty()) << entry.name;
-        EXPECT_GT(entry.context_length, 0) << entry.name;
+        EXPECT_TRUE(!text || entry.context_length > 0) << entry.name;
+        EXPECT_FALSE(entry.specs.empty()) << entry.name;
         for (const auto& spec : entry.specs) {
             for (const auto& [quantization, parts] : spec.parts) {
                 EXPECT_THAT(spec.quantizations, ::testing::Contains(quantization)) << entry.name;
@@ -245,6 +249,98 @@ TEST(BuiltInCatalog, IsValidAndKnowsTheDemo) {
             }
         }
     }
+}
+
+/// As hubs have it: https://HOST/ORG/NAME/resolve/REVISION/FILE.
+TEST(BuiltInCatalog, EveryFormHasAnAddressAndASize) {
+    const auto catalog = Catalog::load(std::filesystem::path(GANTRY_SOURCE_DIR) / "configs" / "catalog").value();
+    size_t forms = 0;
+    for (const auto& entry : catalog.entries()) {
+        for (const auto& spec : entry.specs) {
+            const std::vector<std::string> none{""};
+            for (const auto& quantization : spec.quantizations.empty() ? none : spec.quantizations) {
+                SCOPED_TRACE(entry.name + " " + spec.format + " " + quantization);
+                for (const auto& [hub, pattern] : spec.hubs) {
+                    EXPECT_TRUE(hub == "huggingface" || hub == "modelscope") << hub;
+                    EXPECT_TRUE(is_repository_id(spec.repository(hub, quantization))) << pattern;
+                }
+                const std::string file = spec.file_for(quantization);
+                EXPECT_EQ(file.find_first_of("{}?#% \\"), std::string::npos) << file;
+                EXPECT_EQ(file.find(".."), std::string::npos) << file;
+                EXPECT_EQ(spec.format == "gguf", !file.empty() || !spec.path.empty());
+                EXPECT_TRUE(file.empty() || file.ends_with(".gguf")) << file;
+                if (entry.kind == ModelKind::kLlm || entry.kind == ModelKind::kEmbedding ||
+                    entry.kind == ModelKind::kRerank) {
+                    EXPECT_GT(weight_bytes(spec, quantization), 0);
+                }
+                ++forms;
+            }
+        }
+    }
+    EXPECT_GT(forms, 2000u);
+}
+
+struct FilePattern {
+    const char *file, *split, *quantization, *wanted;
+};
+
+TEST(ModelSpec, NamesItsFirstFile) {
+    for (const auto& c : {
+             FilePattern{"m-{quantization}.gguf", "", "q8", "m-q8.gguf"},
+             FilePattern{"m-{quantization}.gguf", "", "big", "m-big-00001-of-00003.gguf"},
+             FilePattern{"m-{quantization}.gguf", "{quantization}/m-{quantization}-{part}.gguf", "q8", "m-q8.gguf"},
+             FilePattern{"m-{quantization}.gguf", "{quantization}/m-{quantization}-{part}.gguf", "big",
+                         "big/m-big-00001-of-00003.gguf"},
+         }) {
+        ModelSpec spec;
+        spec.file = c.file;
+        spec.split_file = c.split;
+        spec.parts = {{"big", 3}};
+        EXPECT_EQ(spec.file_for(c.quantization), c.wanted);
+    }
+    ModelSpec spec;
+    spec.hubs = {{"huggingface", "org/m-{quantization}"}};
+    EXPECT_EQ(spec.repository("huggingface", "4bit"), "org/m-4bit");
+    EXPECT_EQ(spec.repository("modelscope", "4bit"), "");
+}
+
+/// Sizes of files that llama.cpp and AutoGPTQ make of a model of 7.6 billion weights (Qwen2.5-7B), in GB.
+TEST(Estimate, IsNearRealFiles) {
+    struct Known {
+        const char *format, *quantization;
+        double gigabytes;
+    };
+    for (const Known& k : {Known{"gguf", "Q2_K", 3.02}, Known{"gguf", "Q3_K_M", 3.81}, Known{"gguf", "q4_0", 4.43},
+                           Known{"gguf", "Q4_K_M", 4.68}, Known{"gguf", "Q5_K_M", 5.44}, Known{"gguf", "Q6_K", 6.25},
+                           Known{"gguf", "Q8_0", 8.10}, Known{"safetensors", "", 15.2}, Known{"gguf", "IQ4_XS", 4.22},
+                           Known{"gptq", "Int8", 8.1}}) {
+        ModelSpec spec;
+        spec.format = k.format;
+        spec.size_in_billions = "7.6";
+        const double bytes = static_cast<double>(weight_bytes(spec, k.quantization));
+        EXPECT_NEAR(bytes / (k.gigabytes * 1e9), 1, 0.1) << k.format << " " << k.quantization;
+    }
+    EXPECT_EQ(weight_bytes(ModelSpec{}, "Q4_0"), 0);
+}
+
+TEST(Estimate, TakesTheLargestSizeThatFits) {
+    CatalogEntry entry;
+    for (const char* size : {"0.5", "7", "72"}) {
+        ModelSpec spec;
+        spec.format = "gguf";
+        spec.size_in_billions = size;
+        spec.quantizations = {"Q2_K", "Q8_0", "Q4_K_M"};
+        entry.specs.push_back(spec);
+    }
+    const auto fit = [&](double gigabytes) {
+        const auto choice = best_fit(entry, static_cast<uint64_t>(gigabytes * 1e9));
+        return choice ? choice->spec->size_in_billions + " " + choice->quantization : "";
+    };
+    EXPECT_EQ(fit(0.1), "");
+    EXPECT_EQ(fit(1), "0.5 Q4_K_M");
+    EXPECT_EQ(fit(24), "7 Q4_K_M");
+    EXPECT_EQ(fit(30), "7 Q4_K_M") << "not the largest at two bits";
+    EXPECT_EQ(fit(64), "72 Q4_K_M");
 }
 
 TEST(HfCache, RemovesFilesWithTheirBlobsAndNothingElse) {

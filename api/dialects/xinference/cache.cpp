@@ -76,14 +76,14 @@ void add_cached(const registry::CatalogEntry& entry, const registry::ModelSpec& 
         }
         return;
     }
-    const auto repository = spec.hubs.find("huggingface");
-    const auto folder = repository == spec.hubs.end() ? std::nullopt : hub.snapshot(repository->second, spec.revision);
-    if (!folder) {
-        return;
-    }
     for (const std::string& quantization : quantizations) {
+        const std::string repository = spec.repository("huggingface", quantization);
+        const auto folder = repository.empty() ? std::nullopt : hub.snapshot(repository, spec.revision);
+        if (!folder) {
+            continue;
+        }
         if (spec.format != "gguf") {
-            out.push_back({&entry, &spec, quantization, *folder, repository->second, {}});
+            out.push_back({&entry, &spec, quantization, *folder, repository, {}});
             continue;
         }
         const std::string file = file_of(spec, quantization, *folder);
@@ -94,7 +94,7 @@ void add_cached(const registry::CatalogEntry& entry, const registry::ModelSpec& 
         });
         if (whole) {
             const fs::path first = *folder / files.front();
-            out.push_back({&entry, &spec, quantization, first, repository->second, std::move(files)});
+            out.push_back({&entry, &spec, quantization, first, repository, std::move(files)});
         }
     }
 }

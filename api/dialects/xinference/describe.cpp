@@ -253,8 +253,22 @@ bj::object registration(const registry::CatalogEntry& entry, bool detailed) {
     out["model_type"] = registry::model_kind_name(entry.kind);
     out["model_description"] = entry.description;
     out["context_length"] = entry.context_length;
+    if (entry.kind != registry::ModelKind::kLlm) {
+        out["max_tokens"] = entry.context_length;
+        out["language"] = strings(entry.languages);
+    }
+    if (entry.dimensions > 0) {
+        out["dimensions"] = entry.dimensions;
+    }
+    if (!entry.family.empty()) {
+        out[entry.kind == registry::ModelKind::kRerank ? "type" : "model_family"] = entry.family;
+    }
     out["model_lang"] = strings(entry.languages);
     out["model_ability"] = strings(entry.abilities);
+    out["architectures"] = strings(entry.architectures);
+    out["stop"] = strings(entry.stop);
+    out["stop_token_ids"] = bj::array(entry.stop_token_ids.begin(), entry.stop_token_ids.end());
+    out["tool_parser"] = entry.tool_parser.empty() ? bj::value(nullptr) : bj::value(entry.tool_parser);
     bj::array specs, hubs;
     for (const registry::ModelSpec& spec : entry.specs) {
         for (const auto& [hub, id] : spec.hubs) {
@@ -266,12 +280,13 @@ bj::object registration(const registry::CatalogEntry& entry, bool detailed) {
             spec.quantizations.empty() ? std::vector<std::string>{"none"} : spec.quantizations;
         for (const std::string& quantization : quantizations) {
             const bool anywhere = !spec.hubs.empty();
+            const std::string hub = anywhere ? spec.hubs.begin()->first : std::string();
             specs.emplace_back(
                 bj::object{{"model_format", upstream_format(spec.format)},
                            {"model_size_in_billions", spec.size_in_billions},
                            {"quantization", quantization},
-                           {"model_hub", anywhere ? bj::value(spec.hubs.begin()->first) : bj::value(nullptr)},
-                           {"model_id", anywhere ? bj::value(spec.hubs.begin()->second) : bj::value(nullptr)},
+                           {"model_hub", anywhere ? bj::value(hub) : bj::value(nullptr)},
+                           {"model_id", anywhere ? bj::value(spec.repository(hub, quantization)) : bj::value(nullptr)},
                            {"model_revision", spec.revision.empty() ? bj::value(nullptr) : bj::value(spec.revision)},
                            {"cache_status", !spec.path.empty()}});
         }
