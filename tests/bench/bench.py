@@ -18,6 +18,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 from harness import BUILD, GANTRY, Server, free_port  # noqa: E402
 
+import native_peer  # noqa: E402
+
 PROMPT = "The quick brown fox jumps over the lazy dog. "
 
 
@@ -163,6 +165,16 @@ def versus(path, threads, rounds, prompt_tokens, tokens):
     return rows
 
 
+def model_file(folder, name):
+    """The file of a "shape:type", made where it is not there yet."""
+    shape, kind = name.split(":")
+    path = folder / f"{shape}-{kind}.gguf"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, HERE / "random_gguf.py", "--shape", shape, "--type", kind, "--out", path], check=True)
+    return path
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--rounds", type=int, default=5)
@@ -171,7 +183,18 @@ def main():
     p.add_argument("--models", default="qwen2.5-0.5b:q8_0,qwen2.5-0.5b:q4_0,llama-3.2-1b:q4_0")
     p.add_argument("--folder", type=pathlib.Path, default=BUILD / "bench")
     p.add_argument("--skip-peer", action="store_true")
+    p.add_argument("--threads", default="1,2")
+    native = p.add_argument_group("a llama.cpp that was built for this machine (instead of everything else)")
+    native.add_argument("--native-peer", type=pathlib.Path, metavar="DIR",
+                        help="folder of its llama-bench and llama-batched-bench")
+    native.add_argument("--batch", default="", help="also generate so many sequences at once, like 4,8,16")
     args = p.parse_args()
+    threads = [int(n) for n in args.threads.split(",")]
+    if args.native_peer:
+        for path in map(lambda name: model_file(args.folder, name), args.models.split(",")):
+            native_peer.compare(GANTRY, args.native_peer, path, args.rounds, threads=threads, prompt=args.prompt,
+                                tokens=args.tokens, batches=[int(n) for n in args.batch.split(",") if n])
+        return
     seconds, memory = start_up()
     print(f"exec to /healthz        {seconds * 1e3:8.1f} ms   (goal 200)")
     print(f"server idle, resident   {memory:8.1f} MiB  (goal 30)")
@@ -182,18 +205,14 @@ def main():
     print(f"added by server+runner  {over_http - direct:8.3f} ms   (goal 0.5)", flush=True)
     if args.skip_peer:
         return
-    args.folder.mkdir(parents=True, exist_ok=True)
     print(f"\n{'model':28} {'threads':>7} {'':8} {'gantry':>9} {'llama.cpp':>9}  ratio (min .. max)")
     for name in args.models.split(","):
-        shape, kind = name.split(":")
-        path = args.folder / f"{shape}-{kind}.gguf"
-        if not path.exists():
-            subprocess.run([sys.executable, HERE / "random_gguf.py", "--shape", shape, "--type", kind, "--out", path], check=True)
-        for threads in (1, 2):
-            for what, pairs in versus(path, threads, args.rounds, args.prompt, args.tokens).items():
+        path = model_file(args.folder, name)
+        for count in threads:
+            for what, pairs in versus(path, count, args.rounds, args.prompt, args.tokens).items():
                 ours, theirs = (statistics.median(side) for side in zip(*pairs))
                 single = [a / b for a, b in pairs]
-                print(f"{name:28} {threads:7} {what:8} {ours:9.1f} {theirs:9.1f}  {ours / theirs:.2f} "
+                print(f"{name:28} {count:7} {what:8} {ours:9.1f} {theirs:9.1f}  {ours / theirs:.2f} "
                       f"({min(single):.2f} .. {max(single):.2f})", flush=True)
 
 
