@@ -96,7 +96,8 @@ void Products::plan_tasks(Mat x, std::span<const LinearOut> outs, bool own_kerne
             const auto most = static_cast<uint32_t>(kLibraryElements / (static_cast<size_t>(x.cols) * kPanelRows));
             step = std::clamp(std::min(step, most), 1U, 16U);
         } else if (x.rows > 1) {
-            step = std::min(step, 8U);  // a task's panels stay in the L2 cache while the rows pass
+            // Whole calls of the kernel; a task's panels stay in the L2 cache while the rows pass.
+            step = std::min((step + kCallPanels - 1) / kCallPanels * kCallPanels, 8U);
         }
         for (uint32_t p = 0; p < panels_of(weight); p += step) {
             tasks_.push_back({&out, way, p, std::min(p + step, panels_of(weight))});
@@ -138,11 +139,12 @@ void Products::packed_product(const Task& task, Mat x) const {
         const QuantRows rows{
             quants_.data() + row * stride, stride, block_info_.data() + row * info_stride, info_stride, blocks,
             std::min(most, x.rows - row)};
-        for (uint32_t p = task.begin; p < task.end; ++p) {
+        for (uint32_t p = task.begin; p < task.end; p += kCallPanels) {
             const uint32_t column = p * kPanelRows;
+            const uint32_t end = std::min(std::min(p + kCallPanels, task.end) * kPanelRows, columns);
             const OutTile out{task.out->out.data + static_cast<size_t>(row) * columns + column, columns,
                               bias == nullptr ? nullptr : bias + column, task.out->accumulate};
-            kernel(weight.panel(p), rows, std::min(kPanelRows, columns - column), out);
+            kernel(weight.panel(p), rows, end - column, out);
         }
     }
 }

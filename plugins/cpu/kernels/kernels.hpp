@@ -63,7 +63,10 @@ struct OutTile {
     bool accumulate = false;      ///< add to what is there
 };
 
-/// out[rows, columns <= 16] = x * panel^T.
+/// The most panels that a packed product takes in one call.
+inline constexpr uint32_t kCallPanels = 2;
+
+/// out[rows, columns] = x * weights^T, of the weight rows in up to kCallPanels panels that follow each other.
 using PackedFn = void (*)(const uint8_t* panel, const QuantRows& x, uint32_t columns, const OutTile& out);
 
 /// fp32 rows times `columns` weight rows of a plain type: out[rows, columns] = x * w^T.

@@ -12,6 +12,8 @@ namespace {
 constexpr uint32_t kLanes = 8;
 constexpr uint32_t kDotRows = 2;
 constexpr uint32_t kPackedRows = 2;
+constexpr uint32_t kPassTileRows = 2;
+constexpr uint32_t kPassVectors = 2;
 constexpr uint32_t kTileRows = 4;
 constexpr uint32_t kTileVectors = 2;
 

@@ -10,9 +10,11 @@
 namespace {
 
 constexpr uint32_t kLanes = 16;
-constexpr uint32_t kDotRows = 4;     // activation rows of a register tile in products with plain weights
-constexpr uint32_t kPackedRows = 8;  // and in packed products
-constexpr uint32_t kTileRows = 8;    // query rows in attention
+constexpr uint32_t kDotRows = 4;       // activation rows of a register tile in products with plain weights
+constexpr uint32_t kPackedRows = 8;    // and in packed products
+constexpr uint32_t kPassTileRows = 6;  // and where many rows pass over decoded weights,
+constexpr uint32_t kPassVectors = 2;   // with so many vectors of weight rows
+constexpr uint32_t kTileRows = 8;      // query rows in attention
 constexpr uint32_t kTileVectors = 2;
 
 struct F {

@@ -13,6 +13,8 @@ namespace {
 constexpr uint32_t kLanes = 8;
 constexpr uint32_t kDotRows = 1;
 constexpr uint32_t kPackedRows = 1;
+constexpr uint32_t kPassTileRows = 1;
+constexpr uint32_t kPassVectors = 1;
 constexpr uint32_t kTileRows = 1;
 constexpr uint32_t kTileVectors = 1;
 

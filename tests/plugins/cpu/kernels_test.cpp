@@ -63,7 +63,11 @@ void check_packed(const Kernels& k, int32_t dtype, uint32_t rows, uint32_t colum
     const std::vector<float> bias = random_floats(columns, 5);
     const Pack pack = *pack_of(dtype);
     std::vector<uint8_t> panel(packed_bytes(pack, columns, depth), 0);
-    pack_panel(dtype, weight.bytes.data(), transformer::row_bytes(dtype, depth), columns, depth, panel.data());
+    const size_t row_bytes = transformer::row_bytes(dtype, depth);
+    for (uint32_t c = 0; c < columns; c += kPanelRows) {
+        pack_panel(dtype, weight.bytes.data() + c * row_bytes, row_bytes, std::min(kPanelRows, columns - c), depth,
+                   panel.data() + packed_bytes(pack, c, depth));
+    }
 
     const uint32_t blocks = depth / kBlock;
     std::vector<int8_t> q(x.size());
@@ -101,7 +105,8 @@ TEST_P(KernelsTest, PackedProductsMatchTheDequantisedWeights) {
             for (const uint32_t rows : {1U, 2U, 3U, 5U, 8U, 13U, 23U}) {
                 check_packed(k, dtype, rows, 16, depth, rows % 2 == 0);
             }
-            for (const uint32_t columns : {1U, 5U, 8U, 11U, 15U}) check_packed(k, dtype, 4, columns, depth, false);
+            for (const uint32_t columns : {1U, 5U, 8U, 11U, 15U, 31U}) check_packed(k, dtype, 4, columns, depth, false);
+            for (const uint32_t columns : {3U, 16U, 17U, 32U}) check_packed(k, dtype, 65, columns, depth, columns > 16);
         }
     }
 }
@@ -142,21 +147,24 @@ TEST_P(KernelsTest, PackedProductsSurviveTheLargestValues) {
 
 TEST_P(KernelsTest, ARowsResultDoesNotDependOnTheOtherRows) {
     for (const int32_t dtype : weight_types()) {
-        const RandomWeight weight(dtype, 16, 1024, 11);
+        const RandomWeight weight(dtype, 32, 1024, 11);
         const uint32_t rows = 70;  // more than one pass
         const std::vector<float> x = random_floats(rows * 1024, 12);
-        std::vector<float> together(rows * 16), alone(rows * 16);
+        std::vector<float> together(rows * 32), alone(rows * 32);
         if (const auto pack = pack_of(dtype)) {
-            std::vector<uint8_t> panel(packed_bytes(*pack, 16, 1024), 0);
-            pack_panel(dtype, weight.bytes.data(), transformer::row_bytes(dtype, 1024), 16, 1024, panel.data());
+            std::vector<uint8_t> panel(packed_bytes(*pack, 32, 1024), 0);
+            const size_t row_bytes = transformer::row_bytes(dtype, 1024);
+            pack_panel(dtype, weight.bytes.data(), row_bytes, 16, 1024, panel.data());
+            pack_panel(dtype, weight.bytes.data() + 16 * row_bytes, row_bytes, 16, 1024,
+                       panel.data() + packed_bytes(*pack, 16, 1024));
             std::vector<int8_t> q(x.size());
             std::vector<BlockInfo> info(x.size() / kBlock);
             k.quantize(x.data(), rows * 32, q.data(), info.data());
             const auto fn = k.packed[static_cast<size_t>(*pack)];
-            fn(panel.data(), {q.data(), 1024, info.data(), 32, 32, rows}, 16, {together.data(), 16, nullptr, false});
+            fn(panel.data(), {q.data(), 1024, info.data(), 32, 32, rows}, 32, {together.data(), 32, nullptr, false});
             for (uint32_t r = 0; r < rows; ++r) {
-                fn(panel.data(), {q.data() + r * 1024, 1024, info.data() + r * 32, 32, 32, 1}, 16,
-                   {alone.data() + r * 16, 16, nullptr, false});
+                fn(panel.data(), {q.data() + r * 1024, 1024, info.data() + r * 32, 32, 32, 1}, 32,
+                   {alone.data() + r * 32, 32, nullptr, false});
             }
         } else {
             const auto element = dtype == GANTRY_DTYPE_F32   ? Element::kF32
@@ -164,16 +172,16 @@ TEST_P(KernelsTest, ARowsResultDoesNotDependOnTheOtherRows) {
                                                              : Element::kBf16;
             const auto fn = k.dot[static_cast<size_t>(element)];
             const size_t stride = transformer::row_bytes(dtype, 1024);
-            fn({weight.bytes.data(), stride, 16, 1024, x.data(), 1024, rows, {together.data(), 16, nullptr, false}});
+            fn({weight.bytes.data(), stride, 32, 1024, x.data(), 1024, rows, {together.data(), 32, nullptr, false}});
             for (uint32_t r = 0; r < rows; ++r) {
                 fn({weight.bytes.data(),
                     stride,
-                    16,
+                    32,
                     1024,
                     x.data() + r * 1024,
                     1024,
                     1,
-                    {alone.data() + r * 16, 16, nullptr, false}});
+                    {alone.data() + r * 32, 32, nullptr, false}});
             }
         }
         EXPECT_EQ(together, alone) << type_name(dtype);
