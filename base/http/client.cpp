@@ -1,5 +1,6 @@
 #include "base/http/client.hpp"
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <functional>
 #include <limits>
@@ -15,7 +16,8 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr size_t kMaxIdle = 32;
+/// As many as calls usually wait at once: what goes beyond pays for a new connection each time.
+constexpr size_t kMaxIdle = 512;
 /// Shorter than a server's idle time, so that a kept connection is rarely one that the server is closing.
 constexpr std::chrono::seconds kMaxIdleAge{30};
 constexpr size_t kMaxHeader = 256 * 1024;
@@ -44,8 +46,13 @@ struct Client::Pool : std::enable_shared_from_this<Client::Pool> {
         return nullptr;
     }
     void give(std::unique_ptr<Link> link) {
+        const auto now = std::chrono::steady_clock::now();
+        // The oldest lie in front, where take() may never come: a burst's connections go once they are not needed.
+        const auto young =
+            std::find_if(idle.begin(), idle.end(), [&](const auto& kept) { return now - kept->kept < kMaxIdleAge; });
+        idle.erase(idle.begin(), young);
         if (idle.size() < kMaxIdle && link->input.empty()) {
-            link->kept = std::chrono::steady_clock::now();
+            link->kept = now;
             idle.push_back(std::move(link));
         }
     }
