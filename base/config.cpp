@@ -234,8 +234,9 @@ Status Loader::read_environment(const std::vector<std::pair<std::string, std::st
             std::find(std::begin(kClientVariables), std::end(kClientVariables), name) != std::end(kClientVariables)) {
             continue;
         }
-        const auto key =
-            std::find_if(table_.begin(), table_.end(), [&](const Key& k) { return environment_name(k.name) == name; });
+        // Named in the captures: clang 14 takes no structured binding by [&].
+        const auto key = std::find_if(table_.begin(), table_.end(),
+                                      [&wanted = name](const Key& k) { return environment_name(k.name) == wanted; });
         if (key != table_.end()) {
             GANTRY_CHECK_OK(set(*key, value_from_text(text, key->standard), name, fmt::format("\"{}\"", text)));
             continue;
@@ -245,8 +246,8 @@ Status Loader::read_environment(const std::vector<std::pair<std::string, std::st
             known.push_back(environment_name(k.name));
         }
         const auto near = nearest_name(name, known);
-        const auto section = std::find_if(sections_.begin(), sections_.end(), [&](const std::string& s) {
-            return name.starts_with(environment_name(s) + "_");
+        const auto section = std::find_if(sections_.begin(), sections_.end(), [&wanted = name](const std::string& s) {
+            return wanted.starts_with(environment_name(s) + "_");
         });
         if (section != sections_.end()) {
             return Error(Code::kInvalidArgument, fmt::format("environment: there is no setting {}", name),
