@@ -37,19 +37,6 @@ std::string explain(const boost::system::error_code& error, std::string_view tex
     return error.message();
 }
 
-std::optional<int64_t> whole(const bj::value& value) {
-    if (value.is_int64()) {
-        return value.get_int64();
-    }
-    if (value.is_double()) {
-        const double number = value.get_double();
-        if (std::trunc(number) == number && std::abs(number) < 9.0e15) {
-            return static_cast<int64_t>(number);
-        }
-    }
-    return std::nullopt;
-}
-
 std::string range_text(const Range& range) {
     if (std::isinf(range.high)) {
         return fmt::format("{} {}", range.open_low ? "above" : "of at least", range.low);
@@ -62,6 +49,19 @@ std::string range_text(const Range& range) {
 }
 
 }  // namespace
+
+std::optional<int64_t> whole(const bj::value& value) {
+    if (value.is_int64()) {
+        return value.get_int64();
+    }
+    if (value.is_double()) {
+        const double number = value.get_double();
+        if (std::trunc(number) == number && std::abs(number) < 9.0e15) {
+            return static_cast<int64_t>(number);
+        }
+    }
+    return std::nullopt;
+}
 
 Result<bj::value> parse(std::string_view text, const ParseLimits& limits) {
     if (text.size() > limits.max_bytes) {

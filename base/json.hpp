@@ -27,6 +27,9 @@ Result<boost::json::value> parse(std::string_view text, const ParseLimits& limit
 /// parse() and the demand that the value is an object; an empty text is an error that says so.
 Result<boost::json::object> parse_object(std::string_view text, const ParseLimits& limits = {});
 
+/// The number, where it is whole: 2.0 is what JSON Schema calls an integer. nullopt for all else.
+std::optional<int64_t> whole(const boost::json::value& value);
+
 /// "a string", "an integer", "null", ... for messages.
 std::string_view kind_name(const boost::json::value& value);
 

@@ -48,9 +48,9 @@ constexpr std::string_view kDescription = R"json({
   "Message": {
    "type": "object", "required": ["role"],
    "properties": {
-    "role": {"type": "string", "description": "system, developer, user, assistant or tool"},
+    "role": {"enum": ["system", "developer", "user", "assistant", "tool", "function"]},
     "content": {"type": ["string", "array", "null"], "description": "Text, or a list of content parts."},
-    "tool_calls": {"type": ["array", "null"]}, "tool_call_id": {"type": ["string", "null"]}
+    "tool_calls": {"description": "An assistant's calls."}, "tool_call_id": {"description": "Of a tool's message."}
    }
   },
   "Replica": {
@@ -73,13 +73,14 @@ constexpr std::string_view kDescription = R"json({
     "model_name": {"type": ["string", "null"], "description": "A name of the catalog, or a path."},
     "model_path": {"type": ["string", "null"]},
     "model_uid": {
-     "type": ["string", "null"], "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$", "not": {"pattern": "-rep[0-9]+$"}
+     "type": ["string", "null"], "pattern": "^([A-Za-z0-9][A-Za-z0-9._:-]{0,99})?$",
+     "not": {"type": "string", "pattern": "-rep[0-9]+$"}
     },
     "model_engine": {"type": ["string", "null"], "description": "auto, or a plugin's id"},
     "model_type": {"enum": ["LLM", "embedding", "rerank", null]}, "model_format": {"type": ["string", "null"]},
     "model_size_in_billions": {"type": ["string", "number", "null"]}, "quantization": {"type": ["string", "null"]},
     "replica": {"type": "integer", "minimum": 1, "maximum": 64},
-    "context_length": {"type": ["integer", "null"], "minimum": 1, "maximum": 2147483647},
+    "context_length": {"type": ["integer", "null"], "minimum": 16, "maximum": 2147483647},
     "max_num_seqs": {"type": ["integer", "null"], "minimum": 1, "maximum": 2147483647},
     "n_threads": {"type": ["integer", "null"], "minimum": 1, "maximum": 2147483647},
     "keep_alive": {
@@ -98,7 +99,23 @@ constexpr std::string_view kDescription = R"json({
     "wake_on_request": {"type": ["boolean", "null"]},
     "adapter_dirs": {"type": ["array", "null"], "items": {"type": "string"}}
    },
-   "anyOf": [{"required": ["model_name"]}, {"required": ["model_path"]}]
+   "anyOf": [
+    {"required": ["model_name"], "properties": {"model_name": {"type": "string", "minLength": 1}}},
+    {"required": ["model_path"], "properties": {"model_path": {"type": "string", "minLength": 1}}}
+   ]
+  },
+  "Tool": {
+   "type": "object", "required": ["function"],
+   "properties": {
+    "type": {"const": "function"},
+    "function": {
+     "type": "object", "required": ["name"],
+     "properties": {
+      "name": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,128}$"}, "description": {"type": ["string", "null"]},
+      "parameters": {"type": ["object", "null"], "description": "A JSON schema."}
+     }
+    }
+   }
   }
  },
  "operations": {

@@ -116,6 +116,9 @@ class Descriptions {
     std::map<std::string_view, bj::object> parsed_;
 };
 
+/// A zero byte in a target is refused before any route is looked for.
+constexpr std::string_view kNoZero = "^[^\\x00]*$";
+
 bj::array parameters_of(const Route& route, const bj::object& about) {
     bj::array out;
     const bj::value* path = member(about, "path");
@@ -123,13 +126,20 @@ bj::array parameters_of(const Route& route, const bj::object& about) {
     for (size_t at = pattern.find('{'); at != std::string_view::npos; at = pattern.find('{', at + 1)) {
         const std::string_view name = pattern.substr(at + 1, pattern.find('}', at) - at - 1);
         const bj::value* schema = path == nullptr ? nullptr : path->as_object().if_contains(name);
-        bj::value text = bj::object{{"type", "string"}, {"minLength", 1}};
+        bj::value text = bj::object{{"type", "string"}, {"minLength", 1}, {"pattern", kNoZero}};
         out.emplace_back(bj::object{
             {"name", name}, {"in", "path"}, {"required", true}, {"schema", schema == nullptr ? text : *schema}});
     }
     if (const bj::value* query = member(about, "query")) {
         for (const auto& [name, schema] : query->as_object()) {
-            out.emplace_back(bj::object{{"name", name}, {"in", "query"}, {"required", false}, {"schema", schema}});
+            bj::value kept = schema;
+            bj::object& object = kept.as_object();
+            if (const bj::value* type = member(object, "type");
+                type != nullptr && *type == "string" && !object.contains("pattern")) {
+                object["pattern"] = kNoZero;
+            }
+            out.emplace_back(
+                bj::object{{"name", name}, {"in", "query"}, {"required", false}, {"schema", std::move(kept)}});
         }
     }
     return out;

@@ -172,6 +172,7 @@ Router::Match Router::find(const http::Request& request) const {
         }
         decoded.push_back(std::move(*text));
     }
+    std::string_view first;  // of the patterns that fit the path
     for (const Entry& entry : by_length_[given.size()]) {
         const Route& route = *entry.route;
         bool fits = route.only_with.empty() || request.headers.find(route.only_with).has_value();
@@ -182,8 +183,11 @@ Router::Match Router::find(const http::Request& request) const {
             continue;
         }
         if (route.method != method && !(method == "HEAD" && route.method == "GET")) {
-            if (std::find(match.allowed.begin(), match.allowed.end(), route.method) == match.allowed.end()) {
+            // What a less exact pattern takes belongs to another resource that could have this name.
+            if ((first.empty() || first == route.pattern) &&
+                std::find(match.allowed.begin(), match.allowed.end(), route.method) == match.allowed.end()) {
                 match.allowed.push_back(route.method);
+                first = route.pattern;
             }
             continue;
         }

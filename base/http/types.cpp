@@ -158,7 +158,7 @@ Status split_target(Request& request) {
     const size_t mark = target.find('?');
     auto path = percent_decode(target.substr(0, mark));
     if (!path || path->empty()) {
-        return Error(Code::kInvalidArgument, "the request's path holds a broken %-escape");
+        return Error(Code::kInvalidArgument, "the request's path holds a broken %-escape or a zero byte");
     }
     request.path = std::move(*path);
     request.query.clear();
@@ -173,7 +173,7 @@ Status split_target(Request& request) {
         auto key = percent_decode(pair.substr(0, equals), true);
         auto value = equals == std::string_view::npos ? std::string() : percent_decode(pair.substr(equals + 1), true);
         if (!key || !value) {
-            return Error(Code::kInvalidArgument, "the request's query holds a broken %-escape");
+            return Error(Code::kInvalidArgument, "the request's query holds a broken %-escape or a zero byte");
         }
         request.query.emplace_back(std::move(*key), std::move(*value));
     }

@@ -29,8 +29,9 @@ struct Busy {
 asio::awaitable<Result<std::vector<ReplicaStatus>>> ManagedFleet::add_replicas(std::string uid, uint32_t count) {
     GANTRY_CO_TRY(const GroupPtr group, find(uid));
     if (count < 1 || group->members.size() + count > kMaxReplicas) {
-        co_return Error{Code::kInvalidArgument, "a model has 1 to " + std::to_string(kMaxReplicas) + " replicas; '" +
-                                                    group->uid() + "' has " + std::to_string(group->members.size())};
+        const Code code = count < 1 || count > kMaxReplicas ? Code::kInvalidArgument : Code::kFailedPrecondition;
+        co_return Error{code, "a model has 1 to " + std::to_string(kMaxReplicas) + " replicas; '" + group->uid() +
+                                  "' has " + std::to_string(group->members.size())};
     }
     if (group->busy || group->stopping || group->members.empty()) {
         co_return Error{Code::kFailedPrecondition, "model '" + uid + "' is not loaded, or is just changing"};
@@ -129,7 +130,7 @@ Status ManagedFleet::set_alias(std::string name, std::string uid) {
         return Error{Code::kAlreadyExists, "'" + name + "' is the uid of a model", "choose another name"};
     }
     if (aliases_.contains(uid)) {
-        return Error{Code::kInvalidArgument, "'" + uid + "' is an alias itself, of '" + aliases_.at(uid) + "'"};
+        return Error{Code::kFailedPrecondition, "'" + uid + "' is an alias itself, of '" + aliases_.at(uid) + "'"};
     }
     GANTRY_CHECK_OK(store_.put_alias(name, uid));
     aliases_[name] = uid;

@@ -4,6 +4,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 
 #include "base/http/error_response.hpp"
@@ -18,6 +20,17 @@ namespace {
 
 /// Below this a prompt is tokenised at once: it takes less time than going to another thread and back.
 constexpr size_t kShortText = 16 * 1024;
+
+/// Those of the members that are there must be true or false.
+Status check_flags(const json::object& body, std::initializer_list<std::string_view> names) {
+    for (const std::string_view name : names) {
+        const json::value* value = body.if_contains(name);
+        if (value != nullptr && !value->is_bool()) {
+            return Error{Code::kInvalidArgument, "'" + std::string(name) + "' must be true or false"};
+        }
+    }
+    return ok();
+}
 
 http::Response json_response(const json::value& value, int status = 200) {
     http::Response out;
@@ -268,6 +281,7 @@ Result<json::object> Service::tokenize(const json::object& body) const {
     if (input == nullptr || !input->is_string()) {
         return Error{Code::kInvalidArgument, "'text' must be a text"};
     }
+    GANTRY_CHECK_OK(check_flags(body, {"add_special", "parse_special"}));
     const text::Tokenizer& tokenizer = prompter_->tokenizer();
     const json::value options(body);
     const std::vector<int32_t> ids = tokenizer.encode(
@@ -294,6 +308,7 @@ Result<json::object> Service::detokenize(const json::object& body) const {
             return wrong;
         }
     }
+    GANTRY_CHECK_OK(check_flags(body, {"skip_special"}));
     const bool skip_special = plugins::json_bool(json::value(body), "skip_special", true);
     json::array tokens;
     for (const int32_t id : ids) {

@@ -311,9 +311,9 @@ TEST_F(OllamaTest, ModelsAreCreatedOfFieldsCopiedAndDeleted) {
     EXPECT_EQ(last().sampling.top_k, 2);
     EXPECT_EQ(call("DELETE", "/api/delete", R"({"model":"c:v1"})").status, 200);
     EXPECT_EQ(call("DELETE", "/api/delete", R"({"model":"c:v1"})").status, 404);
-    EXPECT_EQ(call("DELETE", "/api/delete", R"({"model":"m"})").status, 400);
+    EXPECT_EQ(call("DELETE", "/api/delete", R"({"model":"m"})").status, 409);
     EXPECT_EQ(post("/api/copy", R"({"source":"nope","destination":"d"})").status, 404);
-    EXPECT_EQ(post("/api/copy", R"({"source":"a","destination":"m"})").status, 400);
+    EXPECT_EQ(post("/api/copy", R"({"source":"a","destination":"m"})").status, 409);
 }
 
 TEST_F(OllamaTest, WhatCannotBeCreatedIsRefused) {
@@ -336,7 +336,7 @@ TEST_F(OllamaTest, WhatCannotBeCreatedIsRefused) {
         EXPECT_GE(reply.status, 400) << fields;
         EXPECT_NE(error(reply).find(words), std::string::npos) << reply.body;
     }
-    EXPECT_EQ(post("/api/create", R"({"model":"m","from":"m"})").status, 400) << "a name that is taken";
+    EXPECT_EQ(post("/api/create", R"({"model":"m","from":"m"})").status, 409) << "a name that is taken";
     EXPECT_EQ(post("/api/show", R"({"model":"new"})").status, 404);
 }
 
@@ -358,9 +358,9 @@ TEST_F(OllamaTest, WhatIsHereIsPulledAndOthersAreNot) {
     EXPECT_EQ(steps.back().at("status"), "success");
     EXPECT_EQ(post("/api/pull", R"({"model":"m","stream":false})").json().at("status"), "success");
     EXPECT_EQ(post("/api/pull", R"({"model":"nope"})").status, 404);
-    EXPECT_EQ(post("/api/push", R"({"model":"m"})").status, 400);
+    EXPECT_EQ(post("/api/push", R"({"model":"m"})").status, 501);
     EXPECT_EQ(call("HEAD", "/api/blobs/sha256:0").status, 404);
-    EXPECT_EQ(post("/api/blobs/sha256:0", "x").status, 400);
+    EXPECT_EQ(post("/api/blobs/sha256:0", "x").status, 501);
 }
 
 TEST_F(OllamaTest, TextsAreEmbedded) {

@@ -180,7 +180,7 @@ def test_what_cannot_be_done_is_refused(client, tmp_path):
                  lambda: client.pull("library/nobody-has-this")):
         with pytest.raises(ollama.ResponseError) as raised:
             call()
-        assert 400 <= raised.value.status_code < 500 and raised.value.error
+        assert raised.value.status_code in (400, 404, 409, 501) and raised.value.error
 
 
 def test_no_method_was_left_out():

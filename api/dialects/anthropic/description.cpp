@@ -19,6 +19,16 @@ constexpr std::string_view kDescription = R"json({
     "request_id": {"type": "string"}
    }
   },
+  "AnthropicTools": {
+   "type": ["array", "null"], "maxItems": 1024,
+   "items": {
+    "type": "object", "required": ["name", "input_schema"],
+    "properties": {
+     "type": {"enum": ["custom", null]}, "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"},
+     "description": {"type": "string"}, "input_schema": {"type": "object"}
+    }
+   }
+  },
   "AnthropicMessages": {
    "type": "array",
    "items": {
@@ -39,8 +49,8 @@ constexpr std::string_view kDescription = R"json({
      "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
      "top_p": {"type": ["number", "null"], "maximum": 1, "exclusiveMinimum": 0},
      "top_k": {"type": ["integer", "null"], "minimum": 0, "maximum": 2147483647},
-     "stop_sequences": {"type": ["array", "null"], "items": {"type": "string", "minLength": 1}},
-     "tools": {"type": ["array", "null"]}, "metadata": {"type": ["object", "null"]}
+     "stop_sequences": {"type": ["array", "null"], "items": {"type": "string", "pattern": "[^ \\t\\r\\n]"}},
+     "tools": {"$ref": "#/components/schemas/AnthropicTools"}, "metadata": {"type": ["object", "null"], "properties": {"user_id": {"type": ["string", "null"]}}}
     },
     "description": "Some fields exclude each other or depend on the model; such a request is a 400 that names the field."
    },
@@ -67,7 +77,7 @@ constexpr std::string_view kDescription = R"json({
     "type": "object", "required": ["model", "messages"],
     "properties": {
      "model": {"type": "string"}, "messages": {"$ref": "#/components/schemas/AnthropicMessages"},
-     "system": {"type": ["string", "array", "null"]}, "tools": {"type": ["array", "null"]}
+     "system": {"type": ["string", "array", "null"]}, "tools": {"$ref": "#/components/schemas/AnthropicTools"}
     },
     "description": "Some fields exclude each other or depend on the model; such a request is a 400 that names the field."
    },

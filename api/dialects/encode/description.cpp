@@ -95,11 +95,14 @@ constexpr std::string_view kDescription = R"json({
    "type": "object",
    "properties": {
     "model": {"type": ["string", "null"]}, "prompt": {"type": ["string", "null"]},
-    "messages": {"type": ["array", "null"], "items": {"$ref": "#/components/schemas/Message"}},
+    "messages": {"type": ["array", "null"], "description": "As the model's template takes them."},
     "add_special_tokens": {"type": ["boolean", "null"]}, "return_token_strs": {"type": ["boolean", "null"]},
     "add_generation_prompt": {"type": ["boolean", "null"]}
    },
-   "description": "One of prompt and messages is needed."
+   "anyOf": [
+    {"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
+    {"required": ["messages"], "properties": {"messages": {"type": "array"}}}
+   ]
   }
  },
  "operations": {
@@ -146,9 +149,10 @@ constexpr std::string_view kDescription = R"json({
   },
   "POST /v1/embed": {
    "request": {
-    "type": "object", "required": ["model"],
+    "type": "object", "required": ["model", "texts"],
     "properties": {
-     "model": {"type": "string"}, "texts": {"type": ["array", "null"], "items": {"type": "string"}},
+     "model": {"type": "string"},
+     "texts": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 8192},
      "input_type": {"enum": ["search_document", "search_query", "classification", "clustering", null]},
      "output_dimension": {"type": ["integer", "null"], "minimum": 1, "maximum": 2147483647}
     }
@@ -164,9 +168,10 @@ constexpr std::string_view kDescription = R"json({
   },
   "POST /v2/embed": {
    "request": {
-    "type": "object", "required": ["model"],
+    "type": "object", "required": ["model", "texts"],
     "properties": {
-     "model": {"type": "string"}, "texts": {"type": ["array", "null"], "items": {"type": "string"}},
+     "model": {"type": "string"},
+     "texts": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 8192},
      "input_type": {"enum": ["search_document", "search_query", "classification", "clustering", null]},
      "output_dimension": {"type": ["integer", "null"], "minimum": 1, "maximum": 2147483647}
     }
@@ -297,7 +302,13 @@ constexpr std::string_view kDescription = R"json({
   "POST /v1/convert_ids_to_tokens": {
    "request": {
     "type": "object", "required": ["input"],
-    "properties": {"model": {"type": ["string", "null"]}, "input": {"type": "array"}}
+    "properties": {"model": {"type": ["string", "null"]}, "input": {
+      "type": "array", "maxItems": 8192,
+      "anyOf": [
+       {"items": {"type": "integer", "minimum": 0, "maximum": 2147483647}},
+       {"items": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2147483647}}}
+      ]
+     }}
    },
    "response": {"type": "array"}, "errors": [404, 409, 501, 504, 507]
   }

@@ -122,7 +122,7 @@ constexpr std::string_view kDescription = R"json({
   "POST /gantry/v1/models/{uid}/adapters": {
    "request": {
     "type": "object", "required": ["name", "path"],
-    "properties": {"name": {"type": "string"}, "path": {"type": "string"}}
+    "properties": {"name": {"type": "string", "pattern": "^[!-9;-~]{1,100}$"}, "path": {"type": "string"}}
    },
    "response": {"type": "object"}, "errors": [409, 501, 504, 507]
   },
@@ -262,8 +262,8 @@ constexpr std::string_view kDescription = R"json({
    "request": {
     "type": "object", "required": ["name", "uid"],
     "properties": {
-     "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$", "not": {"pattern": "-rep[0-9]+$"}},
-     "uid": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$", "not": {"pattern": "-rep[0-9]+$"}}
+     "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$", "not": {"type": "string", "pattern": "-rep[0-9]+$"}},
+     "uid": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$", "not": {"type": "string", "pattern": "-rep[0-9]+$"}}
     }
    },
    "response": {
@@ -292,7 +292,10 @@ constexpr std::string_view kDescription = R"json({
    "response": {"type": "string"}, "media": ["text/plain"], "errors": [404, 409, 501, 504, 507]
   },
   "POST /gantry/v1/models/{uid}/tokenize": {
-   "request": {"type": "object"},
+   "request": {
+    "type": "object", "required": ["text"],
+    "properties": {"text": {"type": "string"}, "add_special": {"type": "boolean"}, "parse_special": {"type": "boolean"}}
+   },
    "response": {
     "type": "object", "required": ["ids", "tokens"],
     "properties": {
@@ -303,7 +306,13 @@ constexpr std::string_view kDescription = R"json({
    "errors": [409, 501, 504, 507]
   },
   "POST /gantry/v1/models/{uid}/detokenize": {
-   "request": {"type": "object"},
+   "request": {
+    "type": "object", "required": ["ids"],
+    "properties": {
+     "ids": {"type": "array", "items": {"type": "integer", "minimum": -2147483648, "maximum": 2147483647}},
+     "skip_special": {"type": "boolean"}
+    }
+   },
    "response": {
     "type": "object", "required": ["text", "tokens"],
     "properties": {"text": {"type": "string"}, "tokens": {"type": "array", "items": {"type": "string"}}}
@@ -311,7 +320,13 @@ constexpr std::string_view kDescription = R"json({
    "errors": [409, 501, 504, 507]
   },
   "POST /gantry/v1/models/{uid}/template": {
-   "request": {"type": "object"},
+   "request": {
+    "type": "object", "required": ["messages"],
+    "properties": {
+     "messages": {"type": "array", "description": "As the model's template takes them."},
+     "add_generation_prompt": {}, "tools": {}
+    }
+   },
    "response": {"type": "object", "required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
    "errors": [409, 501, 504, 507]
   },

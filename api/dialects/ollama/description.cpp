@@ -41,7 +41,7 @@ constexpr std::string_view kDescription = R"json({
       ],
       "description": "Seconds, or a text like \"5m\"."
      },
-     "format": {"description": "\"json\" or a schema"}, "prompt": {"type": ["string", "null"]},
+     "format": {"anyOf": [{"enum": ["json", "", null]}, {"type": "object", "description": "A JSON schema."}]}, "prompt": {"type": ["string", "null"]},
      "system": {"type": ["string", "null"]}, "suffix": {"type": ["string", "null"]},
      "raw": {"type": ["boolean", "null"]}, "template": {"type": ["string", "null"]},
      "context": {"type": ["array", "null"], "items": {"type": "integer", "minimum": 0, "maximum": 2147483647}}
@@ -81,9 +81,9 @@ constexpr std::string_view kDescription = R"json({
       ],
       "description": "Seconds, or a text like \"5m\"."
      },
-     "format": {"description": "\"json\" or a schema"},
+     "format": {"anyOf": [{"enum": ["json", "", null]}, {"type": "object", "description": "A JSON schema."}]},
      "messages": {"type": ["array", "null"], "items": {"$ref": "#/components/schemas/Message"}},
-     "tools": {"type": ["array", "null"], "items": {"type": "object"}}
+     "tools": {"type": ["array", "null"], "maxItems": 128, "items": {"$ref": "#/components/schemas/Tool"}}
     },
     "description": "Some fields exclude each other or depend on the model; such a request is a 400 that names the field."
    },
@@ -149,7 +149,7 @@ constexpr std::string_view kDescription = R"json({
    "response": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
    "stream": "application/x-ndjson", "errors": [404, 409, 501, 504, 507]
   },
-  "POST /api/push": {"request": {}, "optional": true, "response": {}},
+  "POST /api/push": {"request": {}, "optional": true, "response": {}, "errors": [501]},
   "POST /api/create": {
    "request": {
     "type": "object",
@@ -168,7 +168,7 @@ constexpr std::string_view kDescription = R"json({
   "POST /api/copy": {
    "request": {
     "type": "object", "required": ["source", "destination"],
-    "properties": {"source": {"type": "string", "minLength": 1}, "destination": {"type": "string", "minLength": 1}}
+    "properties": {"source": {"type": "string", "minLength": 1}, "destination": {"type": "string", "maxLength": 200, "pattern": "^[^ \\t\\r\\n\"'\\\\]+$"}}
    },
    "response": null, "errors": [404, 409]
   },
@@ -176,13 +176,13 @@ constexpr std::string_view kDescription = R"json({
    "request": {"$ref": "#/components/schemas/OllamaName"}, "response": null, "errors": [404, 409]
   },
   "GET /api/blobs/{digest}": {"response": {}},
-  "POST /api/blobs/{digest}": {"request": {}, "optional": true, "response": {}},
+  "POST /api/blobs/{digest}": {"request": {}, "optional": true, "response": {}, "errors": [501]},
   "POST /api/embed": {
    "request": {
     "type": "object", "required": ["model", "input"],
     "properties": {
      "model": {"type": "string", "minLength": 1},
-     "input": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+     "input": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 8192}]},
      "truncate": {"type": ["boolean", "null"]},
      "dimensions": {"type": ["integer", "null"], "minimum": 1, "maximum": 2147483647},
      "keep_alive": {
@@ -208,9 +208,9 @@ constexpr std::string_view kDescription = R"json({
   },
   "POST /api/embeddings": {
    "request": {
-    "type": "object", "required": ["model"],
+    "type": "object", "required": ["model", "prompt"],
     "properties": {
-     "model": {"type": "string", "minLength": 1}, "prompt": {"type": ["string", "null"]},
+     "model": {"type": "string", "minLength": 1}, "prompt": {"type": "string"},
      "keep_alive": {
       "anyOf": [
        {"type": "null"}, {"type": "number", "maximum": 31622400},

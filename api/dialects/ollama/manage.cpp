@@ -37,8 +37,8 @@ asio::awaitable<api::Outcome> tell(Exchange& exchange, bool stream, std::vector<
     co_return api::Streamed{};
 }
 
-ApiError refused(std::string message, std::string hint = {}) {
-    return ApiError(Error(Code::kInvalidArgument, std::move(message), std::move(hint)));
+ApiError refused(std::string message, std::string hint = {}, Code code = Code::kInvalidArgument) {
+    return ApiError(Error(code, std::move(message), std::move(hint)));
 }
 
 /// Whether a target's files are on this machine; the error says what to download.
@@ -128,7 +128,8 @@ void flatten(const Derived& base, Derived& model) {
 std::optional<ApiError> unusable(Services& services, const std::string& name) {
     const bool mine = services.kept<Library>().find(short_name(name)) != nullptr;
     if (!mine && find_target(services, name)) {
-        return refused(fmt::format("\"{}\" is a model of the catalog or a launched one", name), "choose another name");
+        return refused(fmt::format("\"{}\" is a model of the catalog or a launched one", name), "choose another name",
+                       Code::kAlreadyExists);
     }
     if (name.size() > 200 || name.find_first_of(" \t\r\n\"'\\") != std::string::npos) {
         return refused("a model's name must have at most 200 characters, without blanks and quotes");
@@ -165,7 +166,9 @@ Answer pull_model(Services& services, Exchange& exchange) {
     co_return co_await tell(exchange, stream, std::move(steps));
 }
 
-Answer push_model(Services&, Exchange&) { co_return refused("models are not pushed anywhere by this server"); }
+Answer push_model(Services&, Exchange&) {
+    co_return refused("models are not pushed anywhere by this server", {}, Code::kUnimplemented);
+}
 
 Answer create_model(Services& services, Exchange& exchange) {
     auto body = exchange.json_body();
@@ -252,7 +255,7 @@ Answer delete_model(Services& services, Exchange& exchange) {
             co_return no_such_model(services, *name);
         }
         co_return refused(fmt::format("\"{}\" was not created or copied here: its files are not deleted", *name),
-                          "stop it with a keep_alive of 0");
+                          "stop it with a keep_alive of 0", Code::kFailedPrecondition);
     }
     const Status removed = library.remove(words);
     if (!removed) {
@@ -267,7 +270,7 @@ Answer find_blob(Services&, Exchange& exchange) {
 
 Answer put_blob(Services&, Exchange&) {
     co_return refused("uploaded files are not supported",
-                      "put the file on the server's machine and give its path in \"from\"");
+                      "put the file on the server's machine and give its path in \"from\"", Code::kUnimplemented);
 }
 
 }  // namespace gantry::dialects::ollama

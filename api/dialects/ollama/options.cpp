@@ -98,7 +98,7 @@ void read_draw(json::Reader& options, engine::SamplingParams& sampling) {
     }
     sampling.min_p = options.number("min_p", {0, 1});
     sampling.typical_p = options.number("typical_p", {0, 1, true});
-    sampling.repetition_penalty = options.number("repeat_penalty", {0, 100, true});
+    sampling.repetition_penalty = options.number("repeat_penalty", {0.01, 100});
     if (const auto last = options.integer("repeat_last_n", -1, kMaxInt)) {
         sampling.repeat_last_n = static_cast<int32_t>(*last);
     }

@@ -20,10 +20,11 @@ constexpr size_t kMaxPrompts = 128;
 
 bool token_ids(const bj::array& list, std::vector<int32_t>& out) {
     for (const bj::value& item : list) {
-        if (!item.is_int64() || item.get_int64() < 0 || item.get_int64() > std::numeric_limits<int32_t>::max()) {
+        const auto id = json::whole(item);
+        if (!id || *id < 0 || *id > std::numeric_limits<int32_t>::max()) {
             return false;
         }
-        out.push_back(static_cast<int32_t>(item.get_int64()));
+        out.push_back(static_cast<int32_t>(*id));
     }
     return true;
 }

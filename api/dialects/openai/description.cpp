@@ -31,7 +31,7 @@ constexpr std::string_view kDescription = R"json({
      },
      "frequency_penalty": {"type": ["number", "null"], "minimum": -2, "maximum": 2},
      "presence_penalty": {"type": ["number", "null"], "minimum": -2, "maximum": 2},
-     "repetition_penalty": {"type": ["number", "null"], "maximum": 100, "exclusiveMinimum": 0},
+     "repetition_penalty": {"type": ["number", "null"], "minimum": 0.01, "maximum": 100},
      "ignore_eos": {"type": ["boolean", "null"]}, "user": {"type": ["string", "null"], "maxLength": 64},
      "priority": {"type": ["integer", "null"], "minimum": -1000, "maximum": 1000},
      "request_id": {"type": ["string", "null"]}, "cache_pin": {"type": ["boolean", "null"]},
@@ -44,8 +44,36 @@ constexpr std::string_view kDescription = R"json({
      },
      "n_keep": {"type": ["integer", "null"], "minimum": -1, "maximum": 2147483647},
      "messages": {"type": "array", "items": {"$ref": "#/components/schemas/Message"}, "minItems": 1},
-     "tools": {"type": ["array", "null"], "items": {"type": "object"}},
-     "response_format": {"type": ["object", "null"]}, "logprobs": {"type": ["boolean", "null"]},
+     "tools": {"type": ["array", "null"], "maxItems": 256, "items": {"$ref": "#/components/schemas/Tool"}},
+     "response_format": {
+      "anyOf": [
+       {"type": "null"},
+       {"type": "object", "required": ["type"], "properties": {"type": {"enum": ["text", "json_object"]}}},
+       {
+        "type": "object", "required": ["type", "json_schema"],
+        "properties": {
+         "type": {"const": "json_schema"},
+         "json_schema": {
+          "type": "object", "required": ["schema"],
+          "properties": {
+           "name": {"type": "string"}, "strict": {"type": ["boolean", "null"]}, "schema": {"type": ["object", "boolean"]}
+          }
+         }
+        }
+       },
+       {
+        "type": "object", "required": ["type", "pattern"],
+        "properties": {"type": {"const": "regex"}, "pattern": {"type": "string"}}
+       },
+       {
+        "type": "object", "required": ["type", "grammar"],
+        "properties": {
+         "type": {"const": "grammar"}, "grammar": {"type": "string"}, "syntax": {"enum": ["gbnf", "ebnf", "lark", null]}
+        }
+       },
+       {"type": "object", "required": ["type"], "properties": {"type": {"const": "structural_tag"}}}
+      ]
+     }, "logprobs": {"type": ["boolean", "null"]},
      "top_logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": 20},
      "parallel_tool_calls": {"type": ["boolean", "null"]}, "chat_template_kwargs": {"type": ["object", "null"]}
     },
@@ -78,7 +106,7 @@ constexpr std::string_view kDescription = R"json({
      },
      "frequency_penalty": {"type": ["number", "null"], "minimum": -2, "maximum": 2},
      "presence_penalty": {"type": ["number", "null"], "minimum": -2, "maximum": 2},
-     "repetition_penalty": {"type": ["number", "null"], "maximum": 100, "exclusiveMinimum": 0},
+     "repetition_penalty": {"type": ["number", "null"], "minimum": 0.01, "maximum": 100},
      "ignore_eos": {"type": ["boolean", "null"]}, "user": {"type": ["string", "null"], "maxLength": 64},
      "priority": {"type": ["integer", "null"], "minimum": -1000, "maximum": 1000},
      "request_id": {"type": ["string", "null"]}, "cache_pin": {"type": ["boolean", "null"]},

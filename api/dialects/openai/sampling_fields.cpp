@@ -14,6 +14,8 @@ namespace bj = boost::json;
 namespace {
 
 constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
+/// A logit is divided by it: by less than this it could become infinite.
+constexpr json::Range kRepetition{0.01, 100};
 constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
 void read_logit_bias(json::Reader& reader, engine::SamplingParams& sampling) {
@@ -74,8 +76,8 @@ void read_penalties(json::Reader& reader, engine::SamplingParams& sampling) {
         const auto value = reader.integer(name, low, kMaxTokens);
         return value ? std::optional(static_cast<int32_t>(*value)) : std::nullopt;
     };
-    sampling.repetition_penalty = reader.number("repetition_penalty", {0, 100, true});
-    if (const auto other = reader.number("repeat_penalty", {0, 100, true}); other && !sampling.repetition_penalty) {
+    sampling.repetition_penalty = reader.number("repetition_penalty", kRepetition);
+    if (const auto other = reader.number("repeat_penalty", kRepetition); other && !sampling.repetition_penalty) {
         sampling.repetition_penalty = other;
     }
     sampling.frequency_penalty = reader.number("frequency_penalty", {-2, 2}).value_or(0);

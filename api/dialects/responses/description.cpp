@@ -41,7 +41,17 @@ constexpr std::string_view kDescription = R"json({
      "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
      "top_p": {"type": ["number", "null"], "maximum": 1, "exclusiveMinimum": 0},
      "previous_response_id": {"type": ["string", "null"]}, "parallel_tool_calls": {"type": ["boolean", "null"]},
-     "tools": {"type": ["array", "null"]}, "metadata": {"type": ["object", "null"]}
+     "tools": {
+      "type": ["array", "null"],
+      "items": {
+       "type": "object", "required": ["type", "name"],
+       "properties": {
+        "type": {"const": "function"}, "name": {"type": "string", "minLength": 1},
+        "description": {"type": ["string", "null"]}, "parameters": {"type": ["object", "null"]}
+       }
+      }
+     },
+     "metadata": {"type": ["object", "null"], "maxProperties": 16}
     },
     "description": "Some fields exclude each other or depend on the model; such a request is a 400 that names the field."
    },
@@ -49,7 +59,7 @@ constexpr std::string_view kDescription = R"json({
    "errors": [404, 409, 501, 504, 507]
   },
   "GET /v1/responses/{id}": {
-   "query": {"stream": {"type": "boolean"}}, "response": {"$ref": "#/components/schemas/Response"}, "errors": [501]
+   "query": {"stream": {"type": "boolean", "enum": [false]}}, "response": {"$ref": "#/components/schemas/Response"}, "errors": [501]
   },
   "DELETE /v1/responses/{id}": {
    "response": {

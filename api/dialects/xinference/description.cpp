@@ -210,7 +210,17 @@ constexpr std::string_view kDescription = R"json({
   },
   "GET /v1/autostart/models/summary": {"response": {"$ref": "#/components/schemas/AutostartSummary"}},
   "POST /v1/autostart/models": {
-   "request": {"type": "object"}, "response": {"$ref": "#/components/schemas/Autostart"},
+   "request": {
+    "type": "object",
+    "properties": {
+     "enabled": {"enum": [true, null]}, "launch": {"$ref": "#/components/schemas/Launch"},
+     "priority": {"type": ["integer", "null"], "minimum": -2147483648, "maximum": 2147483647},
+     "max_retries": {"type": ["integer", "null"], "minimum": 1, "maximum": 2147483647},
+     "retry_interval_seconds": {"type": ["integer", "null"], "minimum": 1, "maximum": 2147483647}
+    },
+    "anyOf": [{"required": ["launch"]}, {"$ref": "#/components/schemas/Launch"}]
+   },
+   "response": {"$ref": "#/components/schemas/Autostart"},
    "errors": [404, 409, 422, 501, 507]
   },
   "DELETE /v1/autostart/models/{uid}": {"response": {"$ref": "#/components/schemas/AutostartSummary"}},

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "base/json.hpp"
+#include "runtime/fleet/uid.hpp"
 
 namespace gantry::dialects::xinference {
 
@@ -55,8 +56,8 @@ void read_replica(json::Reader& reader, const bj::object& body, fleet::LaunchReq
         return;
     }
     int64_t count = 0;
-    if (given->is_int64()) {
-        count = given->get_int64();
+    if (const auto number = json::whole(*given)) {
+        count = *number;
     } else if (given->is_string()) {
         const auto& text = given->get_string();
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
@@ -102,6 +103,9 @@ void read_residency(json::Reader& reader, fleet::LaunchRequest& request) {
 }
 
 /// One number under several names: ours and those of the engines that callers come from.
+/// With fewer tokens no prompt of a chat fits, and not even the one that warms the model up.
+constexpr uint32_t kLeastContext = 16;
+
 std::optional<uint32_t> first_count(json::Reader& reader, std::initializer_list<std::string_view> names) {
     std::optional<uint32_t> out;
     for (const std::string_view name : names) {
@@ -281,6 +285,9 @@ api::ApiResult<Launch> decode_launch(const bj::object& body) {
                                               *type));
     }
     request.uid = reader.string("model_uid").value_or("");
+    if (const Status fine = request.uid.empty() ? ok() : fleet::check_uid(request.uid); !fine) {
+        reader.fail_at("model_uid", fine.error());
+    }
     read_engine(reader, launch);
     read_devices(reader, body, launch);
     if (const auto limit = reader.integer("request_limits", 0, std::numeric_limits<int32_t>::max())) {
@@ -293,6 +300,11 @@ api::ApiResult<Launch> decode_launch(const bj::object& body) {
     const std::string quantization = reader.string("quantization").value_or("");
     request.quantization = lowered(quantization) == "none" ? "" : quantization;
     request.context = first_count(reader, {"context_length", "n_ctx", "max_model_len"});
+    if (request.context && *request.context < kLeastContext) {
+        reader.fail("context_length",
+                    fmt::format("must be at least {} tokens, not {}", kLeastContext, *request.context),
+                    "a prompt and its answer share it");
+    }
     request.max_sequences = first_count(reader, {"max_num_seqs", "n_parallel"});
     request.threads = first_count(reader, {"n_threads", "threads"});
     read_speculation(reader, request);

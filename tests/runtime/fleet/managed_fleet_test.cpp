@@ -417,7 +417,7 @@ TEST_F(ManagedFleetTest, AliasesAreFurtherNames) {
     EXPECT_TRUE(answer("gpt-4"));
     EXPECT_EQ(fleet->route("gpt-4").value().first, "m");
     EXPECT_EQ(fleet->set_alias("m", "other").error().code, Code::kAlreadyExists);
-    EXPECT_EQ(fleet->set_alias("x", "gpt-4").error().code, Code::kInvalidArgument);
+    EXPECT_EQ(fleet->set_alias("x", "gpt-4").error().code, Code::kFailedPrecondition);
     EXPECT_EQ(run(fleet->launch(request("gpt-4"))).error().code, Code::kAlreadyExists);
     start();
     EXPECT_TRUE(answer("gpt-4")) << "it comes back as models do";
