@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/paths.hpp"
 #include "registry/formats/fault.hpp"
 #include "registry/formats/folder.hpp"
 #include "registry/formats/gguf.hpp"
 #include "registry/loaders.hpp"
+#include "registry/reference.hpp"
 
 namespace gantry::registry {
 namespace {
@@ -19,23 +21,6 @@ std::string joined(const std::vector<std::string>& parts) {
         out.append(out.empty() ? "" : ", ").append(part);
     }
     return out;
-}
-
-/// `word` stands in `name` between separators: "q4_k_m" in "qwen2.5-0.5b-instruct-q4_k_m.gguf" but not in
-/// "...-iq4_k_m".
-bool has_word(std::string_view name, std::string_view word) {
-    for (size_t at = 0; at + word.size() <= name.size(); ++at) {
-        const auto separated = [&](size_t i) {
-            return i >= name.size() || std::string_view("-._ ").find(name[i]) != std::string_view::npos;
-        };
-        const bool starts = at == 0 || std::string_view("-. ").find(name[at - 1]) != std::string_view::npos;
-        const bool ends =
-            separated(at + word.size()) && (at + word.size() >= name.size() || name[at + word.size()] != '_');
-        if (starts && ends && equal_ignoring_case(name.substr(at, word.size()), word)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /// GGUF files that are models: first parts only, no vision projectors.
@@ -105,26 +90,6 @@ bool spec_matches(const ModelSpec& spec, const ResolveOptions& options) {
             normalized_size(spec.size_in_billions) == normalized_size(options.size_in_billions));
 }
 
-/// The quantisations to look for, in order of preference: a good compromise first, then as listed.
-std::vector<std::string> wanted_quantizations(const ModelSpec& spec, const std::string& wanted) {
-    if (spec.quantizations.empty()) {
-        return wanted.empty() || equal_ignoring_case(wanted, "none") ? std::vector<std::string>{""}
-                                                                     : std::vector<std::string>{};
-    }
-    std::vector<std::string> out;
-    const std::vector<std::string> preferred =
-        wanted.empty() ? std::vector<std::string>{"Q4_K_M", "Q5_K_M", "Q8_0"} : std::vector<std::string>{wanted};
-    for (const auto& name : preferred) {
-        std::ranges::copy_if(spec.quantizations, std::back_inserter(out),
-                             [&](const auto& q) { return equal_ignoring_case(q, name); });
-    }
-    if (wanted.empty()) {
-        std::ranges::copy_if(spec.quantizations, std::back_inserter(out),
-                             [&](const auto& q) { return std::ranges::find(out, q) == out.end(); });
-    }
-    return out;
-}
-
 std::string spec_text(const ModelSpec& spec) {
     std::string out = spec.format + " " + spec.size_in_billions + "B";
     return spec.quantizations.empty() ? out : out + " (" + joined(spec.quantizations) + ")";
@@ -158,11 +123,90 @@ Error not_here(const CatalogEntry& entry, const ModelSpec& spec, const std::stri
     return Error{Code::kFailedPrecondition,
                  "model '" + entry.name + "' (" + spec.format + ", " + spec.size_in_billions +
                      "B) is known, but its files are not on this machine",
-                 "download " + (file.empty() ? "all files" : file) + " of " + repository + " from " + hub +
-                     " and launch by path, for example: hf download " + repository + (file.empty() ? "" : " " + file)};
+                 "download it with gantry pull " + entry.name + " (" + (file.empty() ? "all files" : file) + " of " +
+                     repository + " from " + hub + ")"};
+}
+
+/// Of several files the one that people want who do not say which.
+fs::path preferred_gguf(const fs::path& folder) {
+    const auto files = gguf_files(folder);
+    for (const std::string& wanted : preferred_quantizations()) {
+        const auto found =
+            std::ranges::find_if(files, [&](const fs::path& f) { return has_word(f.filename().string(), wanted); });
+        if (found != files.end()) {
+            return *found;
+        }
+    }
+    return files.empty() ? fs::path() : files.front();
+}
+
+/// "0.6", "0_6b", "600m": whether a part behind a colon is a size, and in billions.
+std::string size_of_part(std::string_view part) {
+    const bool digits = !part.empty() && std::isdigit(static_cast<unsigned char>(part.front())) != 0;
+    const char unit = part.empty() ? '\0' : part.back();
+    if (digits && (unit == 'b' || unit == 'B')) {
+        part.remove_suffix(1);
+    }
+    const bool number = digits && std::ranges::all_of(part, [](unsigned char c) {
+                            return std::isdigit(c) != 0 || c == '.' || c == '_';
+                        });
+    return number ? normalized_size(part) : std::string();
 }
 
 }  // namespace
+
+bool has_word(std::string_view name, std::string_view word) {
+    for (size_t at = 0; at + word.size() <= name.size(); ++at) {
+        const auto separated = [&](size_t i) {
+            return i >= name.size() || std::string_view("-._ ").find(name[i]) != std::string_view::npos;
+        };
+        const bool starts = at == 0 || std::string_view("-. ").find(name[at - 1]) != std::string_view::npos;
+        const bool ends =
+            separated(at + word.size()) && (at + word.size() >= name.size() || name[at + word.size()] != '_');
+        if (starts && ends && equal_ignoring_case(name.substr(at, word.size()), word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const std::vector<std::string>& preferred_quantizations() {
+    static const std::vector<std::string> names{"Q4_K_M", "Q5_K_M", "Q8_0"};
+    return names;
+}
+
+std::vector<const ModelSpec*> matching_specs(const CatalogEntry& entry, const ResolveOptions& options) {
+    std::vector<const ModelSpec*> out;
+    for (const ModelSpec& spec : entry.specs) {
+        if (spec_matches(spec, options)) {
+            out.push_back(&spec);
+        }
+    }
+    return out;
+}
+
+std::vector<std::string> wanted_quantizations(const ModelSpec& spec, const std::string& wanted) {
+    if (spec.quantizations.empty()) {
+        return wanted.empty() || equal_ignoring_case(wanted, "none") ? std::vector<std::string>{""}
+                                                                     : std::vector<std::string>{};
+    }
+    std::vector<std::string> out;
+    const std::vector<std::string> preferred =
+        wanted.empty() ? preferred_quantizations() : std::vector<std::string>{wanted};
+    for (const auto& name : preferred) {
+        std::ranges::copy_if(spec.quantizations, std::back_inserter(out),
+                             [&](const auto& q) { return equal_ignoring_case(q, name); });
+    }
+    if (wanted.empty()) {
+        std::ranges::copy_if(spec.quantizations, std::back_inserter(out),
+                             [&](const auto& q) { return std::ranges::find(out, q) == out.end(); });
+    }
+    return out;
+}
+
+RegistryPaths RegistryPaths::standard(fs::path share) {
+    return {std::move(share), HfCache::default_hub(), paths::data_dir() / "downloads"};
+}
 
 Result<Registry> Registry::open(RegistryPaths paths) {
     GANTRY_TRY(auto catalog, Catalog::load(paths.share / "catalog"));
@@ -175,35 +219,93 @@ std::optional<fs::path> Registry::locate(const ModelSpec& spec, const std::strin
         const auto path = paths_.share / spec.path;
         return fs::exists(path, ec) ? std::optional(path) : std::nullopt;
     }
-    const std::string repository = spec.repository("huggingface", quantization);
-    if (repository.empty()) {
-        return std::nullopt;
+    for (const auto& [hub, source] :
+         {std::pair("huggingface", Source::kHuggingFace), std::pair("modelscope", Source::kModelScope)}) {
+        const std::string repository = spec.repository(hub, quantization);
+        if (repository.empty()) {
+            continue;
+        }
+        const HfCache cache(store_of(source, paths_.hf_hub, paths_.downloads));
+        const bool named = source == Source::kHuggingFace;  // the revision is one of Hugging Face's repository
+        const auto snapshot = cache.snapshot(repository, named ? spec.revision : std::string());
+        if (!snapshot) {
+            continue;
+        }
+        const fs::path path = spec.format == "gguf" ? *snapshot / spec.file_for(quantization) : *snapshot;
+        if (spec.format == "gguf" ? fs::exists(path, ec) : has_safetensors(path)) {
+            return path;
+        }
     }
-    const auto snapshot = hf_cache_.snapshot(repository, spec.revision);
+    return std::nullopt;
+}
+
+const CatalogEntry* Registry::find_entry(std::string_view reference, ResolveOptions& options) const {
+    if (reference.find('/') != std::string_view::npos) {
+        return nullptr;
+    }
+    if (const CatalogEntry* entry = catalog_.find(reference)) {
+        return entry;
+    }
+    const auto colon = reference.find(':');
+    const CatalogEntry* entry = catalog_.find(reference.substr(0, colon));
+    if (entry == nullptr || colon == std::string_view::npos) {
+        return nullptr;
+    }
+    for (std::string_view rest = reference.substr(colon + 1); !rest.empty();) {
+        const std::string_view part = rest.substr(0, rest.find(':'));
+        const std::string size = size_of_part(part);
+        std::string& field = size.empty() ? options.quantization : options.size_in_billions;
+        if (field.empty()) {
+            field = size.empty() ? std::string(part) : size;
+        }
+        rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+    }
+    return entry;
+}
+
+Result<ModelRef> Registry::resolve_download(const Reference& reference, std::string_view text,
+                                            const ResolveOptions& options) const {
+    const HfCache cache(store_of(reference.source, paths_.hf_hub, paths_.downloads));
+    const Error missing{Code::kFailedPrecondition, "the files of '" + printable(text) + "' are not on this machine",
+                        "download them: gantry pull " + printable(text)};
+    const auto snapshot = cache.snapshot(reference.repository(), reference.revision);
     if (!snapshot) {
-        return std::nullopt;
+        return missing;
     }
-    if (spec.format == "gguf") {
-        const auto path = *snapshot / spec.file_for(quantization);
-        return fs::exists(path, ec) ? std::optional(path) : std::nullopt;
+    ResolveOptions how = options;
+    if (how.quantization.empty()) {
+        how.quantization = reference.quantization;
     }
-    return has_safetensors(*snapshot) ? snapshot : std::nullopt;
+    std::error_code ec;
+    fs::path path = *snapshot;
+    if (!reference.file.empty()) {
+        path /= reference.file;
+    } else if (how.quantization.empty() && normalized_format(how.format) != "safetensors" && !has_safetensors(path)) {
+        path = preferred_gguf(path);
+    }
+    if (path.empty() || !fs::exists(path, ec)) {
+        return missing;
+    }
+    auto ref = ref_of_path(path, how);
+    if (!ref) {
+        return ref.error().code == Code::kNotFound ? Result<ModelRef>(missing) : ref;
+    }
+    ref->name = text;
+    return ref;
 }
 
 Result<ModelRef> Registry::resolve_entry(const CatalogEntry& entry, const ResolveOptions& options) const {
     const ModelSpec* first = nullptr;
     std::string first_quantization;
-    for (const auto& spec : entry.specs) {
-        if (!spec_matches(spec, options)) {
-            continue;
-        }
-        for (const auto& quantization : wanted_quantizations(spec, options.quantization)) {
+    for (const ModelSpec* spec : matching_specs(entry, options)) {
+        for (const auto& quantization : wanted_quantizations(*spec, options.quantization)) {
             if (first == nullptr) {
-                first = &spec;
+                first = spec;
                 first_quantization = quantization;
             }
-            if (const auto path = locate(spec, quantization)) {
-                return ModelRef{entry.name, entry.kind, *path, spec.format, spec.size_in_billions, quantization, entry};
+            if (const auto path = locate(*spec, quantization)) {
+                return ModelRef{entry.name,   entry.kind, *path, spec->format, spec->size_in_billions,
+                                quantization, entry};
             }
         }
     }
@@ -214,13 +316,18 @@ Result<ModelRef> Registry::resolve(std::string_view reference, const ResolveOpti
     if (reference.empty()) {
         return Error{Code::kInvalidArgument, "the model's name is empty"};
     }
-    if (!looks_like_path(reference)) {
-        if (const auto* entry = catalog_.find(reference)) {
-            return resolve_entry(*entry, options);
+    GANTRY_TRY(const Reference parsed, parse_reference(reference));
+    if (!store_of(parsed.source, paths_.hf_hub, paths_.downloads).empty()) {
+        return resolve_download(parsed, reference, options);
+    }
+    if (parsed.source != Source::kFile && !looks_like_path(reference)) {
+        ResolveOptions how = options;
+        if (const auto* entry = find_entry(reference, how)) {
+            return resolve_entry(*entry, how);
         }
     }
     std::error_code ec;
-    const fs::path path(reference);
+    const fs::path path(parsed.name);
     if (fs::exists(path, ec)) {
         return ref_of_path(path, options);
     }

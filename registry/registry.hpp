@@ -15,9 +15,16 @@
 
 namespace gantry::registry {
 
+struct Reference;
+
 struct RegistryPaths {
     std::filesystem::path share;   ///< share/gantry: built-in models lie below it, its catalog/ is read
     std::filesystem::path hf_hub;  ///< Hugging Face's cache; HfCache::default_hub() is the usual one. Empty: none
+    /// What Gantry downloaded from elsewhere, in the same layout; a folder for each source. Empty: none.
+    std::filesystem::path downloads{};
+
+    /// Those of this user and machine.
+    static RegistryPaths standard(std::filesystem::path share);
 };
 
 /// What a user may say besides the name; empty fields choose the first that is on this machine.
@@ -44,13 +51,18 @@ class Registry {
     /// Reads the catalog below `paths.share`; its errors are those of Catalog::load.
     static Result<Registry> open(RegistryPaths paths);
 
-    /// In this order: a catalog name (bare words only), an existing file or folder, a hub id ("org/name") in the
-    /// Hugging Face cache. kNotFound for unknown names, with the nearest known ones as hint; kFailedPrecondition for
-    /// known models whose files are not on this machine, with what to download; kInvalidArgument where a folder leaves
-    /// a choice.
+    /// In this order: a reference with a source ("hf:org/name", see reference.hpp) among what was downloaded from it, a
+    /// catalog name (bare words only, "name[:size][:quantization]"), an existing file or folder, a hub id ("org/name")
+    /// in the Hugging Face cache. kNotFound for unknown names, with the nearest known ones as hint; kFailedPrecondition
+    /// for known models whose files are not on this machine, with what to download; kInvalidArgument where a folder
+    /// leaves a choice.
     Result<ModelRef> resolve(std::string_view reference, const ResolveOptions& options = {}) const;
 
+    /// A catalog name with what is behind its colons; nullptr where it is none. What `options` has already stays.
+    const CatalogEntry* find_entry(std::string_view reference, ResolveOptions& options) const;
+
     const Catalog& catalog() const { return catalog_; }
+    const RegistryPaths& paths() const { return paths_; }
     Catalog& catalog() { return catalog_; }
 
   private:
@@ -59,10 +71,21 @@ class Registry {
     Result<ModelRef> resolve_entry(const CatalogEntry& entry, const ResolveOptions& options) const;
     std::optional<std::filesystem::path> locate(const ModelSpec& spec, const std::string& quantization) const;
 
+    Result<ModelRef> resolve_download(const Reference& reference, std::string_view text,
+                                      const ResolveOptions& options) const;
+
     RegistryPaths paths_;
     HfCache hf_cache_;
     Catalog catalog_;
 };
+
+/// The published forms of a model that a user may mean, and of one of them the quantisations: best first.
+std::vector<const ModelSpec*> matching_specs(const CatalogEntry& entry, const ResolveOptions& options);
+std::vector<std::string> wanted_quantizations(const ModelSpec& spec, const std::string& wanted);
+/// `word` stands in a file's name between separators: "q4_k_m" in "m-q4_k_m.gguf" but not in "m-iq4_k_m.gguf".
+bool has_word(std::string_view name, std::string_view word);
+/// The quantisations that people want who do not say which: a good compromise first.
+const std::vector<std::string>& preferred_quantizations();
 
 /// Picks a folder's model: a GGUF file by quantisation, or the folder itself where it holds safetensors.
 Result<std::filesystem::path> model_in_folder(const std::filesystem::path& folder, const ResolveOptions& options);

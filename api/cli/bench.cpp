@@ -242,7 +242,7 @@ json::object to_json(const Speed& s) {
 }
 
 Status run(const Arguments& args) {
-    GANTRY_TRY(const auto registry, registry::Registry::open({paths::share_dir(), registry::HfCache::default_hub()}));
+    GANTRY_TRY(const auto registry, registry::Registry::open(registry::RegistryPaths::standard(paths::share_dir())));
     GANTRY_TRY(const auto ref, registry.resolve(args.operands[0]));
     GANTRY_TRY(auto loaded, registry::load_manifest(ref.path));
     const auto manifest = std::make_shared<const registry::ModelManifest>(std::move(loaded));

@@ -5,7 +5,9 @@ namespace gantry::cli {
 std::vector<Command> command_list() {
     // Every place a model can be named takes the same three forms.
     constexpr std::string_view kModelForms =
-        "MODEL is a name from the catalog, the path of a GGUF file, or the path of a folder with safetensors files.";
+        "MODEL is a name from the catalog, the path of a GGUF file or of a folder with safetensors files, or what "
+        "gantry "
+        "pull takes.";
     return {
         {"run",
          "MODEL [PROMPT]",
@@ -28,6 +30,22 @@ std::vector<Command> command_list() {
           {"keep-server", 0, "", "Leave a server running that this command started."}},
          false,
          cmd_run},
+        {"pull",
+         "MODEL",
+         1,
+         1,
+         "Download a model.",
+         "MODEL is a name from the catalog (NAME[:SIZE][:QUANTISATION]), hf:ORG/REPO[@REVISION][:FILE or "
+         "QUANTISATION], "
+         "ms:ORG/REPO, ollama:NAME[:TAG], or the URL of a GGUF file. Prints where the model lies. Files go to the "
+         "cache "
+         "that Hugging Face's tools share. Ctrl-C keeps what came; the same command goes on with it.",
+         {{"quantization", 0, "TYPE", "Which of the quantisations (default: the best that fits this machine)."},
+          {"format", 0, "FORMAT", "gguf or safetensors."},
+          {"config", 0, "FILE", "Configuration file."},
+          {"set", 0, "KEY=VALUE", "Any key of gantry.toml; may be repeated."}},
+         false,
+         cmd_pull},
         {"serve",
          "",
          0,

@@ -11,6 +11,7 @@ std::vector<Command> command_list();
 
 // What the commands run; one file a group. Each returns the process's exit code.
 int cmd_run(const Arguments&);         // chat.cpp
+int cmd_pull(const Arguments&);        // pull.cpp
 int cmd_launch(const Arguments&);      // models.cpp
 int cmd_ps(const Arguments&);          // models.cpp
 int cmd_stop(const Arguments&);        // models.cpp

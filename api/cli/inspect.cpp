@@ -22,7 +22,7 @@ namespace {
 namespace json = boost::json;
 
 Result<registry::ModelManifest> open_model(const std::string& reference) {
-    GANTRY_TRY(const auto registry, registry::Registry::open({paths::share_dir(), registry::HfCache::default_hub()}));
+    GANTRY_TRY(const auto registry, registry::Registry::open(registry::RegistryPaths::standard(paths::share_dir())));
     GANTRY_TRY(const auto model, registry.resolve(reference));
     return registry::load_manifest(model.path);
 }

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "api/cli/server_client.hpp"
@@ -118,6 +119,38 @@ OwnServer::~OwnServer() {
     }
 }
 
+namespace {
+
+void show(ProgressLine& progress, const json::value& model) {
+    const auto state = json::value_to<std::string>(model.at("state"));
+    const auto stage = json::value_to<std::string>(model.at("stage"));
+    progress.update(stage.empty() ? state : stage, model.at("bytes_done").to_number<uint64_t>(),
+                    model.at("bytes_total").to_number<uint64_t>());
+}
+
+/// Asks for a launch, which is not accepted before its files are there: meanwhile shows how they come.
+Result<json::value> accept(ServerClient& client, json::object launch, const std::string& wanted,
+                           ProgressLine& progress) {
+    auto answer = std::async(std::launch::async, [other = client.another(), body = std::move(launch)]() mutable {
+        return other.call("POST", "/v1/models?wait_ready=false", std::move(body));
+    });
+    while (answer.wait_for(100ms) != std::future_status::ready) {
+        const auto all = client.call("GET", "/gantry/v1/models");
+        if (!all) {
+            continue;  // the launch itself will say what is wrong
+        }
+        for (const auto& m : all->as_object().at("models").as_array()) {
+            const auto state = json::value_to<std::string>(m.at("state"));
+            if (m.at("model_name").as_string() == wanted && state != "ready" && state != "failed") {
+                show(progress, m);
+            }
+        }
+    }
+    return answer.get();
+}
+
+}  // namespace
+
 Result<std::string> ensure_launched(ServerClient& client, json::object launch, bool quiet, bool reuse) {
     const auto wanted = json::value_to<std::string>(launch.at("model_name"));
     if (reuse) {
@@ -129,9 +162,9 @@ Result<std::string> ensure_launched(ServerClient& client, json::object launch, b
             }
         }
     }
-    GANTRY_TRY(const auto accepted, client.call("POST", "/v1/models?wait_ready=false", std::move(launch)));
-    auto uid = json::value_to<std::string>(accepted.at("model_uid"));
     ProgressLine progress(quiet);
+    GANTRY_TRY(const auto accepted, accept(client, std::move(launch), wanted, progress));
+    auto uid = json::value_to<std::string>(accepted.at("model_uid"));
     while (true) {
         GANTRY_TRY(const auto all, client.call("GET", "/gantry/v1/models"));
         const json::value* mine = nullptr;
@@ -157,9 +190,7 @@ Result<std::string> ensure_launched(ServerClient& client, json::object launch, b
             }
             return error;
         }
-        const auto stage = json::value_to<std::string>(mine->at("stage"));
-        progress.update(stage.empty() ? state : stage, mine->at("bytes_done").to_number<uint64_t>(),
-                        mine->at("bytes_total").to_number<uint64_t>());
+        show(progress, *mine);
         std::this_thread::sleep_for(30ms);
     }
 }

@@ -5,17 +5,19 @@
 #include <optional>
 
 #include "api/cli/command_list.hpp"
+#include "api/cli/settings.hpp"
 #include "api/cli/terminal.hpp"
 #include "api/dialects/routes.hpp"
 #include "api/http/server_app.hpp"
+#include "api/http/server_settings.hpp"
 #include "base/config.hpp"
 #include "base/paths.hpp"
 #include "runtime/fleet/managed_fleet.hpp"
+#include "runtime/fleet/model_pull.hpp"
 #include "runtime/plugins/probe.hpp"
 #include "runtime/runner/runner.hpp"
 
 namespace gantry::cli {
-namespace {
 
 Result<config::Config> read_config(const Arguments& args) {
     config::Sources sources;
@@ -40,8 +42,6 @@ Result<config::Config> read_config(const Arguments& args) {
     return config::Config::load(config::gantry_keys(), sources);
 }
 
-}  // namespace
-
 int cmd_serve(const Arguments& args) {
     const auto config = read_config(args);
     if (!config) {
@@ -52,10 +52,13 @@ int cmd_serve(const Arguments& args) {
     if (!die_with) {
         return fail(die_with.error());
     }
+    const auto puller = std::make_shared<sources::Puller>(api::download_settings(*config));
     api::ServerParts parts;
-    parts.make_fleet = [](const boost::asio::any_io_executor& executor, fleet::FleetOptions options) {
+    parts.puller = puller;
+    parts.make_fleet = [puller](const boost::asio::any_io_executor& executor, fleet::FleetOptions options) {
         const fleet::ManagedOptions managed{options.state, options.keep_alive};
-        return fleet::make_managed_fleet(executor, fleet::make_local_fleet(executor, std::move(options)), managed);
+        return fleet::make_managed_fleet(executor, fleet::make_local_fleet(executor, std::move(options), puller),
+                                         managed);
     };
     parts.routes = dialects::all_routes();
     parts.read_config = [args] { return read_config(args); };

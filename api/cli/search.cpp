@@ -146,7 +146,7 @@ void print_forms(const CatalogEntry& entry) {
 }  // namespace
 
 int cmd_search(const Arguments& args) {
-    const auto registry = registry::Registry::open({paths::share_dir(), registry::HfCache::default_hub()});
+    const auto registry = registry::Registry::open(registry::RegistryPaths::standard(paths::share_dir()));
     if (!registry) {
         return fail(registry.error());
     }

@@ -106,6 +106,7 @@ ServerClient::ServerClient(ServerAddress address, std::string api_key)
 }
 ServerClient::~ServerClient() = default;
 ServerClient::ServerClient(ServerClient&&) noexcept = default;
+ServerClient ServerClient::another() const { return ServerClient(impl_->address, impl_->api_key); }
 const http::Endpoint& ServerClient::endpoint() const { return impl_->address.endpoint; }
 bool ServerClient::encrypted() const { return impl_->address.trust != nullptr; }
 

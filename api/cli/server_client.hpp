@@ -33,6 +33,9 @@ class ServerClient {
     static Result<ServerClient> from(const Arguments& args);
     ServerClient(ServerClient&&) noexcept;
 
+    /// One to the same server, for another thread.
+    ServerClient another() const;
+
     const http::Endpoint& endpoint() const;
     bool encrypted() const;
 

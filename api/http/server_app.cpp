@@ -19,6 +19,7 @@
 #include "api/auth/authenticator.hpp"
 #include "api/auth/sqlite_key_store.hpp"
 #include "api/http/core_routes.hpp"
+#include "api/http/downloads.hpp"
 #include "api/http/router.hpp"
 #include "api/http/server_settings.hpp"
 #include "api/http/state_file.hpp"
@@ -167,6 +168,7 @@ struct ServerApp::Impl {
         };
         services.auth = auth.get();
         services.state_dir = state_folder(c).string();
+        services.kept<Downloads>().puller = parts.puller;
         take_over(c);
         observe_fleet(services);
     }

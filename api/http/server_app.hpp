@@ -15,12 +15,17 @@
 #include "base/http/types.hpp"
 #include "runtime/fleet/fleet.hpp"
 
+namespace gantry::sources {
+class Puller;
+}
+
 namespace gantry::api {
 
 /// The parts that the server is made of; this folder knows neither the dialects nor how a fleet is made.
 struct ServerParts {
     std::function<std::unique_ptr<fleet::Fleet>(boost::asio::any_io_executor, fleet::FleetOptions)> make_fleet;
     std::vector<RouteTable> routes;
+    std::shared_ptr<sources::Puller> puller;              ///< for requests that download; null: they cannot
     std::function<Result<config::Config>()> read_config;  ///< for SIGHUP; empty: it is not heeded
     int die_with_fd = -1;                                 ///< the server ends when this descriptor's other end closes
 };

@@ -30,6 +30,28 @@ Result<std::shared_ptr<http::TlsContext>> server_tls(const config::Config& confi
     return http::TlsContext::load(certificate, key);
 }
 
+sources::Settings download_settings(const config::Config& config) {
+    const auto seconds = [&](const char* key) { return std::chrono::seconds(config.integer(key)); };
+    sources::Settings out = sources::environment_settings();
+    if (const std::string& url = config.string("registry.huggingface_url"); !url.empty()) {
+        out.hugging_face = url;
+    }
+    out.mirrors = config.list("registry.huggingface_mirrors");
+    out.model_scope = config.string("registry.modelscope_url");
+    out.ollama = config.string("registry.ollama_url");
+    download::NetworkSettings& network = out.network;
+    network.offline |= config.boolean("registry.offline");
+    network.hosts = config.list("registry.hosts");
+    network.ca_file = config.string("registry.ca_file");
+    network.proxy = config.string("registry.proxy");
+    network.bytes_per_second = static_cast<uint64_t>(config.integer("registry.rate_limit"));
+    network.ranges = static_cast<uint32_t>(config.integer("registry.parallel_ranges"));
+    network.connect_timeout = seconds("registry.connect_timeout_s");
+    network.stall_timeout = seconds("registry.stall_timeout_s");
+    network.attempts = static_cast<uint32_t>(config.integer("registry.attempts"));
+    return out;
+}
+
 bool is_loopback(const std::string& host) {
     boost::system::error_code error;
     const auto address = boost::asio::ip::make_address(host, error);

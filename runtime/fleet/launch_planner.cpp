@@ -6,6 +6,7 @@
 
 #include "base/log.hpp"
 #include "runtime/fleet/machine.hpp"
+#include "runtime/fleet/model_pull.hpp"
 
 namespace gantry::fleet {
 namespace asio = boost::asio;
@@ -16,9 +17,11 @@ namespace {
 /// As runners take them; assessments have to be made with the same limits.
 constexpr uint32_t kStepTokens = 512;
 
+}  // namespace
+
 Result<registry::Registry> open_registry(const FleetOptions& options) {
     GANTRY_TRY(registry::Registry registry,
-               registry::Registry::open({options.share_dir, registry::HfCache::default_hub()}));
+               registry::Registry::open(registry::RegistryPaths::standard(options.share_dir)));
     for (const std::string& dir : options.catalog_dirs) {
         GANTRY_TRY(const registry::Catalog own, registry::Catalog::load(dir));
         for (registry::CatalogEntry entry : own.entries()) {
@@ -28,8 +31,6 @@ Result<registry::Registry> open_registry(const FleetOptions& options) {
     }
     return registry;
 }
-
-}  // namespace
 
 SplitOptions split_options(const std::map<std::string, std::string>& options) {
     constexpr std::string_view kPrefix = "scheduler.";

@@ -40,6 +40,8 @@ class LaunchPlanner {
     LaunchPlanner(boost::asio::any_io_executor executor, const FleetOptions& options);
 
     uint32_t threads() const { return threads_; }
+    /// The catalog and the files that launches choose from.
+    const Result<registry::Registry>& registry() const { return registry_; }
     /// The files that a request means.
     Result<registry::ModelRef> resolve(const LaunchRequest& request) const;
     /// What the plugins are asked without a model.

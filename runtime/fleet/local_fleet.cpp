@@ -14,6 +14,7 @@
 #include "base/log.hpp"
 #include "base/paths.hpp"
 #include "runtime/fleet/fleet.hpp"
+#include "runtime/fleet/launch_download.hpp"
 #include "runtime/fleet/launch_planner.hpp"
 #include "runtime/fleet/launched_model.hpp"
 #include "runtime/fleet/machine.hpp"
@@ -71,9 +72,10 @@ class LaunchGuard {
 
 class LocalFleet final : public Fleet {
   public:
-    LocalFleet(asio::any_io_executor executor, FleetOptions options)
+    LocalFleet(asio::any_io_executor executor, FleetOptions options, std::shared_ptr<sources::Puller> puller)
         : executor_(std::move(executor)),
           options_(std::move(options)),
+          puller_(std::move(puller)),
           ledger_(options_.memory_limit != 0 ? options_.memory_limit : memory_for_models(memory_total())),
           planner_(executor_, options_) {
         // A child that dies while it is written to must not take us along; write() tells.
@@ -98,6 +100,11 @@ class LocalFleet final : public Fleet {
             s.stage = "resolve";
         });
         auto resolved = planner_.resolve(request);
+        if (!resolved) {
+            Error missing = resolved.error();
+            resolved = co_await download_for_launch(executor_, puller_, planner_, model, request, ledger_.total(),
+                                                    std::move(missing));
+        }
         if (!resolved) {
             co_return guard.fail(resolved.error());
         }
@@ -479,6 +486,7 @@ class LocalFleet final : public Fleet {
 
     asio::any_io_executor executor_;
     FleetOptions options_;
+    std::shared_ptr<sources::Puller> puller_;  ///< null: launches download nothing
     MemoryLedger ledger_;
     LaunchPlanner planner_;
     std::function<void(const ModelStatus&)> watcher_;
@@ -494,8 +502,13 @@ class LocalFleet final : public Fleet {
 
 }  // namespace
 
+std::unique_ptr<Fleet> make_local_fleet(asio::any_io_executor executor, FleetOptions options,
+                                        std::shared_ptr<sources::Puller> puller) {
+    return std::make_unique<LocalFleet>(std::move(executor), std::move(options), std::move(puller));
+}
+
 std::unique_ptr<Fleet> make_local_fleet(asio::any_io_executor executor, FleetOptions options) {
-    return std::make_unique<LocalFleet>(std::move(executor), std::move(options));
+    return std::make_unique<LocalFleet>(std::move(executor), std::move(options), nullptr);
 }
 
 }  // namespace gantry::fleet

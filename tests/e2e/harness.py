@@ -13,6 +13,8 @@ import urllib.request
 
 BUILD = pathlib.Path(os.environ.get("GANTRY_BUILD_DIR", pathlib.Path(__file__).parents[2] / "build" / "release"))
 GANTRY = BUILD / "bin" / "gantry"
+# No test asks other machines; those about downloads have a hub of their own and say so.
+os.environ.setdefault("GANTRY_REGISTRY_OFFLINE", "true")
 
 
 def own_models():

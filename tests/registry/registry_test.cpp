@@ -83,7 +83,7 @@ TEST_F(RegistryTest, SaysWhatToDownload) {
     const auto missing = registry.resolve("big-instruct").error();
     EXPECT_EQ(missing.code, Code::kFailedPrecondition);
     EXPECT_THAT(missing.message, HasSubstr("is known, but its files are not on this machine"));
-    EXPECT_THAT(missing.hint, HasSubstr("hf download org/big-GGUF big-q4_k_m.gguf"));
+    EXPECT_THAT(missing.hint, HasSubstr("gantry pull big-instruct (big-q4_k_m.gguf of org/big-GGUF"));
     const auto split = registry.resolve("big-instruct", {.quantization = "Q8_0"}).error();
     EXPECT_THAT(split.hint, HasSubstr("big-q8_0-00001-of-00002.gguf"));
     const auto folder = registry.resolve("big-instruct", {.format = "pytorch"}).error();

@@ -6,9 +6,6 @@
 #include "api/dialects/ollama/handlers.hpp"
 #include "api/dialects/ollama/library.hpp"
 #include "api/dialects/ollama/targets.hpp"
-#include "base/paths.hpp"
-#include "registry/hf_cache.hpp"
-#include "registry/registry.hpp"
 
 namespace gantry::dialects::ollama {
 
@@ -39,18 +36,6 @@ asio::awaitable<api::Outcome> tell(Exchange& exchange, bool stream, std::vector<
 
 ApiError refused(std::string message, std::string hint = {}, Code code = Code::kInvalidArgument) {
     return ApiError(Error(code, std::move(message), std::move(hint)));
-}
-
-/// Whether a target's files are on this machine; the error says what to download.
-Status on_this_machine(const Target& target) {
-    if (!target.launch || fs::path(target.launch->model).is_absolute()) {
-        return ok();
-    }
-    GANTRY_TRY(const registry::Registry registry,
-               registry::Registry::open({paths::share_dir(), registry::HfCache::default_hub()}));
-    const auto found = registry.resolve(target.launch->model, {.size_in_billions = target.launch->size_in_billions,
-                                                               .quantization = target.launch->quantization});
-    return found ? ok() : Status(found.error());
 }
 
 /// What a created model is made of, as the request says it.
@@ -138,33 +123,6 @@ std::optional<ApiError> unusable(Services& services, const std::string& name) {
 }
 
 }  // namespace
-
-Answer pull_model(Services& services, Exchange& exchange) {
-    auto body = exchange.json_body();
-    if (!body) {
-        co_return body.error();
-    }
-    const auto name = model_name(*body);
-    if (!name) {
-        co_return name.error();
-    }
-    json::Reader reader(*body);
-    const bool stream = reader.boolean("stream").value_or(true);
-    if (!reader.status()) {
-        co_return ApiError::from(reader);
-    }
-    const auto target = find_target(services, *name);
-    if (!target) {
-        co_return target.error();
-    }
-    if (!services.fleet.describe(target->uid)) {
-        if (const Status here = on_this_machine(*target); !here) {
-            co_return refused(fmt::format("pull {}: {}", *name, here.error().message), here.error().hint);
-        }
-    }
-    std::vector<bj::object> steps{bj::object{{"status", "pulling manifest"}}, bj::object{{"status", "success"}}};
-    co_return co_await tell(exchange, stream, std::move(steps));
-}
 
 Answer push_model(Services&, Exchange&) {
     co_return refused("models are not pushed anywhere by this server", {}, Code::kUnimplemented);

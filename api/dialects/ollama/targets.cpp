@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "registry/reference.hpp"
 #include "runtime/fleet/uid.hpp"
 
 namespace gantry::dialects::ollama {
@@ -111,6 +112,20 @@ Target of_path(const Derived& derived) {
     return target;
 }
 
+/// A model that is named with the place that it comes from: "hf:org/repo".
+std::optional<Target> of_source(const std::string& name) {
+    const auto reference = registry::parse_reference(name);
+    if (!reference || reference->source == registry::Source::kName || reference->source == registry::Source::kFile) {
+        return std::nullopt;
+    }
+    Target target;
+    fleet::LaunchRequest& launch = target.launch.emplace();
+    launch.model = name;
+    launch.uid = fleet::make_uid(name, [](const std::string&) { return false; });
+    target.uid = target.route = launch.uid;
+    return target;
+}
+
 /// Only who may stop models may say when they are stopped.
 void renew(api::Services& services, const api::Principal& caller, const std::string& uid, KeepAlive keep_alive) {
     if (keep_alive && caller.may(api::Scope::kLaunch)) {
@@ -147,6 +162,9 @@ api::ApiResult<Target> find_target(api::Services& services, const std::string& n
     }
     if (!target && derived != nullptr && words.starts_with('/')) {
         target = of_path(*derived);
+    }
+    if (!target) {
+        target = of_source(std::string(words));
     }
     if (!target) {
         return no_such_model(services, name);
