@@ -109,6 +109,10 @@ int cmd_pull(const Arguments& args) {
     sources::Puller puller(api::download_settings(*config));
     if (puller.settings().network.offline || !sources::Puller::can_pull(*registry, request)) {
         const auto here = registry->resolve(request.model, request.options);
+        if (!here && puller.settings().network.offline) {
+            return fail({here.error().code, here.error().message + ", and Gantry is offline",
+                         "registry.offline in gantry.toml or HF_HUB_OFFLINE says so"});
+        }
         if (!here) {
             return fail(here.error());
         }
