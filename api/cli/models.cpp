@@ -6,6 +6,7 @@
 #include "api/cli/command_list.hpp"
 #include "api/cli/server_client.hpp"
 #include "api/cli/terminal.hpp"
+#include "base/http/types.hpp"
 
 namespace gantry::cli {
 namespace {
@@ -20,23 +21,6 @@ std::string text_of(const json::value& object, std::string_view key) {
 uint64_t number_of(const json::value& object, std::string_view key) {
     const auto* v = object.as_object().if_contains(key);
     return v != nullptr && v->is_number() ? v->to_number<uint64_t>() : 0;
-}
-
-/// Percent-encodes one path segment.
-std::string segment(std::string_view text) {
-    static constexpr std::string_view kHex = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        const auto u = static_cast<unsigned char>(c);
-        if (std::isalnum(u) != 0 || c == '-' || c == '.' || c == '_' || c == '~') {
-            out += c;
-        } else {
-            out += '%';
-            out += kHex[u >> 4U];
-            out += kHex[u & 15U];
-        }
-    }
-    return out;
 }
 
 int show_plan(ServerClient& client, json::object launch, bool as_json) {
@@ -226,7 +210,7 @@ int cmd_stop(const Arguments& args) {
     }
     int code = 0;
     for (const auto& uid : uids) {
-        if (const auto gone = client->call("DELETE", "/v1/models/" + segment(uid) + query); !gone) {
+        if (const auto gone = client->call("DELETE", "/v1/models/" + http::percent_encode(uid) + query); !gone) {
             code = fail(gone.error());
         } else if (!args.has("quiet")) {
             std::cout << "stopped " << uid << "\n";
@@ -242,7 +226,8 @@ int change_state(const Arguments& args, const std::string& what) {
     if (!client) {
         return fail(client.error());
     }
-    const auto answer = client->call("POST", "/gantry/v1/models/" + segment(args.operands[0]) + "/" + what);
+    const auto answer =
+        client->call("POST", "/gantry/v1/models/" + http::percent_encode(args.operands[0]) + "/" + what);
     if (!answer) {
         return fail(answer.error());
     }
@@ -263,7 +248,7 @@ int cmd_logs(const Arguments& args) {
     if (!tail) {
         return fail(tail.error());
     }
-    const std::string target = "/gantry/v1/models/" + segment(args.operands[0]) +
+    const std::string target = "/gantry/v1/models/" + http::percent_encode(args.operands[0]) +
                                "/logs?tail=" + std::to_string(*tail) + (args.has("follow") ? "&follow=true" : "");
     const Status read = client->read(target, [](std::string_view text) { std::cout << text << std::flush; });
     return read || read.error().code == Code::kCancelled ? 0 : fail(read.error());

@@ -6,6 +6,8 @@
 #include <cctype>
 #include <memory>
 
+#include "base/http/types.hpp"
+
 namespace gantry::download {
 namespace {
 
@@ -65,21 +67,17 @@ Result<std::string> join_url(const std::string& base, const std::string& locatio
     return part_of(url.get(), CURLUPART_URL);
 }
 
-std::string percent_encode(std::string_view text, bool slashes) {
-    static constexpr std::string_view kHex = "0123456789ABCDEF";
+std::string encode_path(std::string_view path) {
     std::string out;
-    for (const char c : text) {
-        const auto u = static_cast<unsigned char>(c);
-        if (std::isalnum(u) != 0 || std::string_view("-._~").find(c) != std::string_view::npos ||
-            (slashes && c == '/')) {
-            out += c;
-        } else {
-            out += '%';
-            out += kHex[u >> 4U];
-            out += kHex[u & 15U];
+    while (true) {
+        const size_t slash = path.find('/');
+        out += http::percent_encode(path.substr(0, slash));
+        if (slash == std::string_view::npos) {
+            return out;
         }
+        out += '/';
+        path.remove_prefix(slash + 1);
     }
-    return out;
 }
 
 Status check_url(std::string_view text, const std::vector<std::string>& hosts) {

@@ -27,8 +27,8 @@ Result<UrlParts> parse_url(std::string_view url);
 /// `location` as a page at `base` means it.
 Result<std::string> join_url(const std::string& base, const std::string& location);
 
-/// "%41" for all but letters, digits and "-._~", and "/" where `slashes` may stay.
-std::string percent_encode(std::string_view text, bool slashes = false);
+/// A path with what is between its slashes percent-encoded.
+std::string encode_path(std::string_view path);
 
 /// Whether a URL may be asked. A host is written "name", "*.name" (all below name), or "http://name" where it may be
 /// asked without encryption too; this machine itself needs no "http://". kPermissionDenied names the host.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/crypto.hpp"
+#include "base/http/types.hpp"
 #include "base/json.hpp"
 #include "registry/download/hosts.hpp"
 
@@ -10,8 +11,8 @@ namespace gantry::sources {
 
 namespace bj = boost::json;
 using download::ChecksumKind;
+using download::encode_path;
 using download::HttpReply;
-using download::percent_encode;
 
 namespace {
 
@@ -85,7 +86,7 @@ Result<Listing> list_hugging_face(download::HttpClient& client, const Settings& 
     hosts.insert(hosts.end(), settings.mirrors.begin(), settings.mirrors.end());
     const std::string revision = reference.revision.empty() ? "main" : reference.revision;
     const std::string target =
-        "/api/models/" + reference.name + "/revision/" + percent_encode(revision) + "?blobs=true";
+        "/api/models/" + reference.name + "/revision/" + http::percent_encode(revision) + "?blobs=true";
     const auto token_for = [&](const std::string& host) {
         return host == settings.hugging_face ? settings.hugging_face_token : std::string();
     };
@@ -118,7 +119,7 @@ Result<Listing> list_hugging_face(download::HttpClient& client, const Settings& 
         }
         for (const std::string& host : hosts) {
             file->sources.push_back(
-                {host + "/" + reference.name + "/resolve/" + out.commit + "/" + percent_encode(file->path, true),
+                {host + "/" + reference.name + "/resolve/" + out.commit + "/" + encode_path(file->path),
                  token_for(host)});
         }
         out.files.push_back(std::move(*file));
@@ -132,7 +133,7 @@ Result<Listing> list_model_scope(download::HttpClient& client, const Settings& s
     const std::string revision = reference.revision.empty() ? "master" : reference.revision;
     const std::string base = settings.model_scope + "/api/v1/models/" + reference.name + "/repo";
     download::HttpRequest request;
-    request.url = base + "/files?Recursive=true&Revision=" + percent_encode(revision);
+    request.url = base + "/files?Recursive=true&Revision=" + http::percent_encode(revision);
     const auto answer = ask(client, request, stop);
     if (!answer) {
         return answer.error().in("ms:" + reference.name);
@@ -157,7 +158,8 @@ Result<Listing> list_model_scope(download::HttpClient& client, const Settings& s
             continue;
         }
         file.sources.push_back(
-            {base + "?Revision=" + percent_encode(revision) + "&FilePath=" + percent_encode(file.path), {}});
+            {base + "?Revision=" + http::percent_encode(revision) + "&FilePath=" + http::percent_encode(file.path),
+             {}});
         all += file.path + "\n" + file.blob + "\n";
         out.files.push_back(std::move(file));
     }
@@ -171,7 +173,7 @@ Result<Listing> list_ollama(download::HttpClient& client, const Settings& settin
                             const registry::Reference& reference, const std::stop_token& stop) {
     const std::string base = settings.ollama + "/v2/" + reference.name;
     download::HttpRequest request;
-    request.url = base + "/manifests/" + percent_encode(reference.revision);
+    request.url = base + "/manifests/" + http::percent_encode(reference.revision);
     request.headers = {"Accept: application/vnd.docker.distribution.manifest.v2+json"};
     GANTRY_TRY(const HttpReply reply, client.get(request, stop));
     if (reply.status != 200) {
