@@ -20,6 +20,7 @@ int cmd_logs(const Arguments&);        // models.cpp
 int cmd_events(const Arguments&);      // models.cpp
 int cmd_wake(const Arguments&);        // models.cpp
 int cmd_keys(const Arguments&);        // keys.cpp
+int cmd_convert(const Arguments&);     // convert.cpp
 int cmd_search(const Arguments&);      // search.cpp
 int cmd_show(const Arguments&);        // inspect.cpp
 int cmd_tokenize(const Arguments&);    // inspect.cpp

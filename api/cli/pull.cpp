@@ -1,14 +1,13 @@
 /// gantry pull: downloads a model, without a server.
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <chrono>
 #include <iostream>
-#include <thread>
 
 #include "api/cli/command_list.hpp"
 #include "api/cli/settings.hpp"
+#include "api/cli/stop_on_signal.hpp"
 #include "api/cli/terminal.hpp"
 #include "api/http/server_app.hpp"
 #include "api/http/server_settings.hpp"
@@ -20,31 +19,6 @@ namespace gantry::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// Turns Ctrl-C and SIGTERM into a request to stop, as long as it lives. Made before other threads are.
-class StopOnSignal {
-  public:
-    StopOnSignal() {
-        sigemptyset(&signals_);
-        sigaddset(&signals_, SIGINT);
-        sigaddset(&signals_, SIGTERM);
-        pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
-        watcher_ = std::jthread([this](const std::stop_token& done) {
-            const timespec tick{0, 50'000'000};
-            while (!done.stop_requested()) {
-                if (sigtimedwait(&signals_, nullptr, &tick) > 0) {
-                    source_.request_stop();
-                }
-            }
-        });
-    }
-    std::stop_token token() const { return source_.get_token(); }
-
-  private:
-    sigset_t signals_{};
-    std::stop_source source_;
-    std::jthread watcher_;
-};
 
 std::string time_text(double seconds) {
     const auto whole = static_cast<uint64_t>(seconds);
