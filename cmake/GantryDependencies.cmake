@@ -2,7 +2,7 @@
 set(CMAKE_THREAD_PREFER_PTHREAD ON)
 find_package(Threads REQUIRED)
 set(Boost_USE_STATIC_LIBS ON)
-find_package(Boost 1.81 CONFIG REQUIRED COMPONENTS headers json url)
+find_package(Boost 1.81 CONFIG REQUIRED COMPONENTS headers json url OPTIONAL_COMPONENTS context)
 find_package(tomlplusplus REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(SQLite3 REQUIRED)

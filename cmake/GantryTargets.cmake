@@ -11,10 +11,10 @@ function(gantry_library name)
     set_property(GLOBAL APPEND PROPERTY GANTRY_MODULES "${name} ${dir} ${links} ${private_links}")
 endfunction()
 
-# gantry_plugin(ID SOURCES ... LINK ...): a backend plugin that sees only the SDK. Builds
+# gantry_plugin(ID SOURCES ... LINK ... [NO_INSTALL]): a backend plugin that sees only the SDK. Builds
 # lib/gantry/plugins/ID/{ID.gantry.so,plugin.toml}; plugin.toml.in lies beside the plugin's CMakeLists.txt.
 function(gantry_plugin id)
-    cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+    cmake_parse_arguments(ARG "NO_INSTALL" "" "SOURCES;LINK" ${ARGN})
     set(target plugin_${id})
     set(dir ${GANTRY_PLUGIN_DIR}/${id})
     add_library(${target} MODULE ${ARG_SOURCES})
@@ -28,6 +28,9 @@ function(gantry_plugin id)
     endif()
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${CMAKE_SOURCE_DIR}/sdk/abi/plugin.map)
     configure_file(${CMAKE_CURRENT_SOURCE_DIR}/plugin.toml.in ${dir}/plugin.toml @ONLY)
+    if(ARG_NO_INSTALL) # for tests only
+        return()
+    endif()
     install(TARGETS ${target} RUNTIME_DEPENDENCY_SET gantry_libraries LIBRARY DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)
     install(FILES ${dir}/plugin.toml DESTINATION lib/gantry/plugins/${id} COMPONENT runtime)
 endfunction()
