@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <gantry/transformer/dequantize.hpp>
+#include <numeric>
 
 namespace gantry::registry {
 namespace {
@@ -21,10 +22,23 @@ constexpr float kMaxF16 = 65504.0F;
 /// The nearest value that 16 bits hold; a scale is stored so.
 float through_f16(float value) { return f16_to_f32(f32_to_f16(std::clamp(value, -kMaxF16, kMaxF16))); }
 
+/// The nearest whole number, ties to even, of a value below 2^22 in size: adding 1.5 * 2^23 leaves no bits for a
+/// fraction. std::nearbyint would be a call into the library for each value.
+float nearest(float value) {
+    constexpr float kShift = 12582912.0F;
+    return (value + kShift) - kShift;
+}
+
 int code_of(float value, float inverse, int lowest, int highest) {
     return static_cast<int>(
-        std::clamp(std::nearbyint(value * inverse), static_cast<float>(lowest), static_cast<float>(highest)));
+        nearest(std::clamp(value * inverse, static_cast<float>(lowest), static_cast<float>(highest))));
 }
+
+/// Sums are kept in lanes: the compiler may not reorder additions by itself, and so could not use vectors.
+constexpr size_t kLanes = 8;
+using Lanes = std::array<float, kLanes>;
+
+float total(const Lanes& lanes) { return std::accumulate(lanes.begin(), lanes.end(), 0.0F); }
 
 struct Range {
     int lowest;
@@ -41,13 +55,18 @@ struct Fit {
 /// Squared error of the best codes for a given scale and offset.
 float error_of(std::span<const float> x, float scale, float offset, Range range) {
     const float inverse = scale != 0 ? 1.0F / scale : 0.0F;
-    float sum = 0;
-    for (const float v : x) {
-        const auto code = static_cast<float>(code_of(v - offset, inverse, range.lowest, range.highest));
-        const float difference = v - (code * scale + offset);
-        sum += difference * difference;
+    const auto lowest = static_cast<float>(range.lowest);
+    const auto highest = static_cast<float>(range.highest);
+    Lanes sums{};
+    for (size_t at = 0; at < x.size(); at += kLanes) {
+        for (size_t i = 0; i < kLanes; ++i) {
+            const float v = x[at + i];
+            const float code = nearest(std::clamp((v - offset) * inverse, lowest, highest));
+            const float difference = v - (code * scale + offset);
+            sums[i] += difference * difference;
+        }
     }
-    return sum;
+    return total(sums);
 }
 
 void keep_better(Fit& best, std::span<const float> x, float scale, float offset, Range range, bool half) {
@@ -74,20 +93,31 @@ Fit fit_scale(std::span<const float> x, Range range, bool half) {
         best.error = 0;
         return best;
     }
+    const auto lowest = static_cast<float>(range.lowest);
+    const auto highest = static_cast<float>(range.highest);
     constexpr int kSteps = 9;
     for (const int end : {range.lowest, range.highest}) {
+        if (end > 0 && range.lowest <= -32) {
+            break;  // so fine a grid is hardly another with the other sign
+        }
         for (int step = -kSteps; step <= kSteps; ++step) {
             // A few codes around the end: a little clipping may cost less than a coarser grid.
             const float divisor = static_cast<float>(end) + 0.1F * static_cast<float>(step);
             const float scale = extreme / divisor;
             keep_better(best, x, scale, 0, range, half);
-            float products = 0;
-            float squares = 0;
-            for (const float v : x) {
-                const auto code = static_cast<float>(code_of(v, 1.0F / scale, range.lowest, range.highest));
-                products += v * code;
-                squares += code * code;
+            const float inverse = 1.0F / scale;
+            Lanes product_lanes{};
+            Lanes square_lanes{};
+            for (size_t at = 0; at < x.size(); at += kLanes) {
+                for (size_t i = 0; i < kLanes; ++i) {
+                    const float v = x[at + i];
+                    const float code = nearest(std::clamp(v * inverse, lowest, highest));
+                    product_lanes[i] += v * code;
+                    square_lanes[i] += code * code;
+                }
             }
+            const float products = total(product_lanes);
+            const float squares = total(square_lanes);
             if (squares > 0) {
                 keep_better(best, x, products / squares, 0, range, half);
             }
