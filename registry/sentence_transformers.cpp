@@ -194,8 +194,7 @@ Status read_dimensions(const JsonFile& config, EncoderInfo& info) {
     if (!info.dimensions.empty()) {
         info.dimensions.push_back(info.width);
         std::ranges::sort(info.dimensions);
-        const auto same = std::ranges::unique(info.dimensions);
-        info.dimensions.erase(same.begin(), same.end());
+        info.dimensions.erase(std::unique(info.dimensions.begin(), info.dimensions.end()), info.dimensions.end());
     }
     return ok();
 }

@@ -27,9 +27,8 @@ std::string joined(const auto& texts, std::string_view between) {
 }
 
 bool contains(std::string_view text, std::string_view word) {
-    return !std::ranges::search(text, word, [](unsigned char a, unsigned char b) {
-                return std::tolower(a) == std::tolower(b);
-            }).empty();
+    const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
+    return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
 }
 
 /// Every word stands in the name, an alias, the description or a hub's repository.

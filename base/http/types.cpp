@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/utf8.hpp"
+
 namespace gantry::http {
 namespace {
 
@@ -160,6 +162,9 @@ Status split_target(Request& request) {
     if (!path || path->empty()) {
         return Error(Code::kInvalidArgument, "the request's path holds a broken %-escape or a zero byte");
     }
+    if (!is_utf8(*path)) {
+        return Error(Code::kInvalidArgument, "the request's path is not UTF-8");
+    }
     request.path = std::move(*path);
     request.query.clear();
     std::string_view query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
@@ -174,6 +179,9 @@ Status split_target(Request& request) {
         auto value = equals == std::string_view::npos ? std::string() : percent_decode(pair.substr(equals + 1), true);
         if (!key || !value) {
             return Error(Code::kInvalidArgument, "the request's query holds a broken %-escape or a zero byte");
+        }
+        if (!is_utf8(*key) || !is_utf8(*value)) {
+            return Error(Code::kInvalidArgument, "the request's query is not UTF-8");
         }
         request.query.emplace_back(std::move(*key), std::move(*value));
     }

@@ -63,7 +63,8 @@ std::string percent_encode(std::string_view text);
 /// The path as a target has it: not decoded, without a proxy's "http://host", query and fragment.
 std::string_view raw_path(std::string_view target);
 
-/// Fills path and query from target; kInvalidArgument for a broken escape.
+/// Fills path and query from target; kInvalidArgument for a broken escape, a NUL or what is not UTF-8.
+/// (Names of models and the like, which answers repeat as JSON.)
 Status split_target(Request& request);
 
 struct ServerLimits {

@@ -27,6 +27,7 @@ class Parser final : public bh::basic_parser<is_request> {
   public:
     Message message;
     uint64_t chunk_left = 0;  ///< bytes of the current chunk that are to come
+    size_t head_taken = 0;    ///< bytes of the head so far
 
     /// Whether the next bytes are a chunk's first line.
     bool before_chunk() const { return this->is_header_done() && this->chunked() && chunk_left == 0; }
@@ -62,9 +63,13 @@ class Parser final : public bh::basic_parser<is_request> {
     void on_finish_impl(error_code&) override {}
 };
 
+WireError header_too_large(size_t max_header) {
+    return {431, "the header is larger than " + std::to_string(max_header) + " bytes"};
+}
+
 WireError describe(const error_code& error, size_t max_header, uint64_t max_body) {
     if (error == bh::error::header_limit) {
-        return {431, "the header is larger than " + std::to_string(max_header) + " bytes"};
+        return header_too_large(max_header);
     }
     if (error == bh::error::body_limit) {
         return {413, "the body is larger than " + std::to_string(max_body) + " bytes"};
@@ -86,8 +91,17 @@ std::optional<WireError> put(P& parser, std::string_view& input, size_t max_head
             return std::nullopt;
         }
         error_code error;
+        const bool in_head = !parser.is_header_done();
         const size_t used = parser.put(boost::asio::const_buffer(input.data(), input.size()), error);
         input.remove_prefix(used);
+        if (in_head) {
+            parser.head_taken += used;
+            const bool ended = parser.is_header_done();
+            if (parser.head_taken + (ended ? 0 : input.size()) > max_header) {
+                return header_too_large(max_header);
+            }
+            parser.eager(ended);
+        }
         if (error == bh::error::need_more) {
             return std::nullopt;
         }
@@ -103,8 +117,11 @@ std::optional<WireError> put(P& parser, std::string_view& input, size_t max_head
 
 template <class P>
 void configure(P& parser, size_t max_header, uint64_t max_body) {
-    parser.eager(true);
-    parser.header_limit(static_cast<uint32_t>(std::min<size_t>(max_header, std::numeric_limits<uint32_t>::max())));
+    // What Beast counts towards its limit depends on how the bytes are cut: put() keeps the exact one, so each head is
+    // read by itself.
+    parser.eager(false);
+    parser.header_limit(
+        static_cast<uint32_t>(std::min<size_t>(2 * max_header + 64, std::numeric_limits<uint32_t>::max())));
     parser.body_limit(max_body);
 }
 

@@ -58,7 +58,7 @@ bool CacheFolder::has(const std::string& commit, const RemoteFile& file) const {
 Status CacheFolder::publish(const std::string& commit, const std::string& revision,
                             const std::vector<RemoteFile>& files) const {
     std::vector<RemoteFile> order = files;
-    std::ranges::stable_partition(order, [](const RemoteFile& f) { return !completes(f); });
+    std::stable_partition(order.begin(), order.end(), [](const RemoteFile& f) { return !completes(f); });
     for (const RemoteFile& file : order) {
         if (has(commit, file)) {
             continue;

@@ -205,7 +205,7 @@ void ManagedFleet::observe(const ModelStatus& status) {
             idle_timer_.cancel();
         } else if (news && status.state == State::kFailed) {
             // The fleet below is in the middle of a change: what follows from it waits until that is through.
-            boost::asio::post(executor_, [this, group, alive = std::weak_ptr(alive_)] {
+            boost::asio::post(executor_, [this, group = group, alive = std::weak_ptr(alive_)] {
                 if (!alive.expired()) {
                     settle(group);
                 }

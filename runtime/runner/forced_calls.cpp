@@ -1,6 +1,7 @@
 #include "runtime/runner/forced_calls.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -179,7 +180,7 @@ class Writer {
     /// Keyword arguments, their values spelled as in JSON: those that must be first, then any of the others in order.
     static json::object keywords(const json::object& parameters) {
         std::vector<Property> properties = properties_of(parameters);
-        std::ranges::stable_partition(properties, &Property::required);
+        std::stable_partition(properties.begin(), properties.end(), std::mem_fn(&Property::required));
         const auto from = [&](size_t first, bool at_front) {
             json::array parts{constant("")};
             for (size_t i = first; i < properties.size(); ++i) {

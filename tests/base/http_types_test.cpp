@@ -41,8 +41,9 @@ TEST(Target, SplitsPathAndQuery) {
     }
 }
 
-TEST(Target, BrokenEscapesAreRefused) {
-    for (const char* target : {"/%", "/%4", "/%zz", "/a?x=%G1", "/%00", "", "?x"}) {
+TEST(Target, BrokenEscapesAndWhatIsNotUtf8AreRefused) {
+    for (const char* target : {"/%", "/%4", "/%zz", "/a?x=%G1", "/%00", "", "?x", "/v1/models/%E2ype", "/\xFF",
+                               "/%C0%AF", "/%ED%A0%80", "/a?%FF=1", "/a?x=%F0%9F"}) {
         Request request;
         request.target = target;
         EXPECT_FALSE(split_target(request)) << target;

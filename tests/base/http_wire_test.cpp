@@ -92,6 +92,25 @@ TEST(MessageParser, RefusesWhatIsTooLargeOrMalformed) {
     }
 }
 
+TEST(MessageParser, TheHeadersLimitIsTheSameHoweverItIsCut) {
+    constexpr size_t kLimit = 1024;
+    const std::string start = "GET / HTTP/1.1\r\nX: ", end = "\r\n\r\n";
+    for (const size_t size : {kLimit, kLimit + 1, kLimit + 100}) {
+        const std::string wire = start + std::string(size - start.size() - end.size(), 'a') + end;
+        for (const size_t step : {wire.size(), size_t{1}, size_t{7}, size_t{1000}}) {
+            MessageParser parser = request_parser(kLimit);
+            std::optional<WireError> error;
+            std::string input;
+            for (size_t at = 0; at < wire.size() && !error; at += step) {
+                input += wire.substr(at, step);
+                error = parser.feed(input);
+            }
+            EXPECT_EQ(parser.done() && !error, size <= kLimit) << size << " bytes by " << step;
+            EXPECT_EQ(error ? error->status : 431, 431);
+        }
+    }
+}
+
 TEST(MessageParser, ReadsABodyThatEndsWithTheConnection) {
     MessageParser parser(MessageParser::Kind::kResponse, 1024, 1024);
     std::string input = "HTTP/1.0 200 OK\r\n\r\npart one";

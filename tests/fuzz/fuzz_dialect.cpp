@@ -9,8 +9,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 #include <limits>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include "tests/api/api_fixture.hpp"
 
@@ -20,12 +23,16 @@ namespace gantry::test {
 namespace {
 
 api::RouteTable fuzzed_routes() {
+    using Routes = api::RouteTable (*)();
     const std::string_view name = gantry_fuzz_dialect();
     for (const auto& [dialect, routes] :
-         {std::pair{"openai", dialects::openai_routes}, std::pair{"encode", dialects::encode_routes},
-          std::pair{"xinference", dialects::xinference_routes}, std::pair{"ollama", dialects::ollama_routes},
-          std::pair{"anthropic", dialects::anthropic_routes}, std::pair{"responses", dialects::responses_routes},
-          std::pair{"gantry", dialects::gantry_routes}}) {
+         std::initializer_list<std::pair<std::string_view, Routes>>{{"openai", dialects::openai_routes},
+                                                                    {"encode", dialects::encode_routes},
+                                                                    {"xinference", dialects::xinference_routes},
+                                                                    {"ollama", dialects::ollama_routes},
+                                                                    {"anthropic", dialects::anthropic_routes},
+                                                                    {"responses", dialects::responses_routes},
+                                                                    {"gantry", dialects::gantry_routes}}) {
         if (name == dialect) {
             return routes();
         }
@@ -56,6 +63,9 @@ class FuzzFleet final : public FakeFleet {
         }
         if (path == "/tokenize") {
             co_return bj::value(bj::object{{"ids", bj::array{1, 2}}, {"tokens", bj::array{"a", "b"}}});
+        }
+        if (path == "/detokenize") {
+            co_return bj::value(bj::object{{"text", "ab"}, {"tokens", bj::array{"a", "b"}}});
         }
         co_return bj::value(bj::object{{"text", "ab"}, {"prompt", "ab"}, {"running", 0}, {"waiting", 0}});
     }

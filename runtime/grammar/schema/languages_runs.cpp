@@ -75,7 +75,7 @@ Automaton::PlainRun Languages::plain_run(Lang lang, size_t limit) {
         }
         ++run.characters;
         std::ranges::sort(next);
-        next.erase(std::ranges::unique(next).begin(), next.end());
+        next.erase(std::unique(next.begin(), next.end()), next.end());
         level.clear();
         std::ranges::set_difference(next, seen, std::back_inserter(level));
         seen.insert(seen.end(), level.begin(), level.end());
