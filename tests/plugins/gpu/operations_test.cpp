@@ -1,4 +1,4 @@
-/// Kernels against the library's own decoding, for warps of 32 and 64, with races looked for.
+/// Kernels against the reference plugin and the library's own decoding, for warps of 32 and 64, with races looked for.
 
 #include <gantry/transformer/dequantize.hpp>
 
@@ -10,6 +10,7 @@
 
 #include "plugins/gpu/device.hpp"
 #include "plugins/gpu/emulator/backend.hpp"
+#include "plugins/reference/device.hpp"
 
 namespace gantry::gpu {
 namespace {
@@ -107,6 +108,102 @@ TEST_P(GpuOperations, LayerNormHasMeanZeroAndVarianceOne) {
         EXPECT_NEAR(sum / kCols, 0, 1e-5);
         EXPECT_NEAR(squares / kCols, 1, 1e-4);
     }
+}
+
+/// Two sequences, the second one a tree of four tokens; head dimensions that fill no block of 32.
+class AttentionCase {
+  public:
+    AttentionCase(transformer::KvType type, bool tree, uint32_t window) : spec_{1, 2, 40, 24, 4, 24, type} {
+        params_ = {0, 4, 2, 40, 0.2F, window, 3};
+        if (tree) parents_ = {-1, -1, 0, 0, 2};
+        fill(k_, 85 * 80);
+        fill(v_, 85 * 48);
+        fill(q_, 5 * 160);
+    }
+
+    /// What the device makes of it: the cache filled through store_kv, then attention.
+    std::vector<float> run(transformer::Device& device) {
+        const auto kv = device.create_kv(spec_);
+        std::vector<uint32_t> slots;
+        for (uint32_t i = 0; i < 85; ++i) slots.push_back(physical(i));
+        device.store_kv(*kv, 0, {k_.data(), 85, 80}, {v_.data(), 85, 48}, slots);
+        std::vector<float> out(5 * 96);
+        device.attention(*kv, params_, step(), {q_.data(), 5, 160}, {out.data(), 5, 96});
+        return out;
+    }
+
+  private:
+    static constexpr uint32_t kFirstBlocks = 2;  // of the first sequence: 5 slots and a new one
+
+    static uint32_t block_of(uint32_t logical) { return 23 - logical; }
+    static uint32_t physical(uint32_t i) { return block_of(i / 4) * 4 + i % 4; }
+    void fill(std::vector<float>& values, size_t count) {
+        values.resize(count);
+        for (float& value : values) value = std::uniform_real_distribution<float>(-2, 2)(random_);
+    }
+    transformer::Step step() {
+        blocks_.clear();
+        for (uint32_t b = 0; b < 24; ++b) blocks_.push_back(block_of(b));
+        transformer::Step out;
+        out.token_begin = begins_;
+        out.context_len = contexts_;
+        out.block_begin = block_begins_;
+        out.block_ids = blocks_;
+        out.positions = positions_;
+        out.slots = positions_;
+        out.tree_parent = parents_;
+        return out;
+    }
+
+    transformer::KvSpec spec_;
+    transformer::AttentionParams params_;
+    std::mt19937 random_{11};
+    std::vector<float> k_, v_, q_;
+    std::vector<uint32_t> begins_{0, 1, 5}, contexts_{5, 73}, block_begins_{0, kFirstBlocks, 24}, blocks_;
+    std::vector<uint32_t> positions_{5, 73, 74, 75, 76};
+    std::vector<int32_t> parents_;
+};
+
+TEST_P(GpuOperations, AttentionOverEveryCacheTypeEqualsTheReference) {
+    using transformer::KvType;
+    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBf16, KvType::kQ8_0, KvType::kQ4_0}) {
+        for (const bool tree : {false, true}) {
+            for (const uint32_t window : {0U, 2U, 33U}) {
+                reference::ReferenceDevice oracle;
+                AttentionCase one(type, tree, window);
+                const std::vector<float> expected = one.run(oracle);
+                const std::vector<float> got = one.run(device_);
+                for (size_t i = 0; i < got.size(); ++i) {
+                    ASSERT_NEAR(got[i], expected[i], 1e-4F)
+                        << "cache type " << static_cast<int>(type) << (tree ? " tree" : "") << " window " << window
+                        << " value " << i;
+                }
+            }
+        }
+    }
+}
+
+TEST_P(GpuOperations, RotationAndPointwiseOperationsEqualTheReference) {
+    std::vector<float> mine(3 * 34);
+    for (float& value : mine) value = std::uniform_real_distribution<float>(-3, 3)(random_);
+    std::vector<float> theirs = mine;
+    reference::ReferenceDevice oracle;
+    const std::vector<uint32_t> positions{0, 7, 400};
+    const auto both = [&](const auto& operation) {
+        operation(static_cast<transformer::Device&>(device_), Mat{mine.data(), 3, 34});
+        operation(static_cast<transformer::Device&>(oracle), Mat{theirs.data(), 3, 34});
+    };
+    for (const auto style : {transformer::RopeStyle::kHalf, transformer::RopeStyle::kInterleaved}) {
+        const transformer::Rope rope{style, {1, 0.1F, 0.01F}, 1.1F};
+        both([&](transformer::Device& d, Mat x) { d.rope(x, 17, rope, positions); });
+    }
+    both([](transformer::Device& d, Mat x) { d.scale(x, 1.5F); });
+    both([](transformer::Device& d, Mat x) { d.softcap(x, 4); });
+    for (const auto act : {transformer::Activation::kGelu, transformer::Activation::kGeluTanh,
+                           transformer::Activation::kSilu, transformer::Activation::kTanh}) {
+        both([&](transformer::Device& d, Mat x) { d.activate(act, x); });
+    }
+    for (size_t i = 0; i < mine.size(); ++i) EXPECT_NEAR(mine[i], theirs[i], 1e-5F) << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(Warp, GpuOperations, testing::Values(32U, 64U));
