@@ -94,7 +94,7 @@ std::optional<WireError> put(P& parser, std::string_view& input, size_t max_head
         const bool in_head = !parser.is_header_done();
         const size_t used = parser.put(boost::asio::const_buffer(input.data(), input.size()), error);
         input.remove_prefix(used);
-        if (in_head) {
+        if (in_head && (!error || error == bh::error::need_more)) {
             parser.head_taken += used;
             const bool ended = parser.is_header_done();
             if (parser.head_taken + (ended ? 0 : input.size()) > max_header) {

@@ -69,6 +69,8 @@ TEST(MessageParser, RefusesWhatIsTooLargeOrMalformed) {
     const std::vector<Row> rows{
         {"long header", "GET / HTTP/1.1\r\nX: " + std::string(2000, 'a') + "\r\n\r\n", 431},
         {"announced body", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1025\r\n\r\n", 413},
+        {"announced body, sent with the head",
+         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n" + std::string(5000, 'a'), 413},
         {"huge announced body", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 18446744073709551615\r\n\r\n", 413},
         {"chunked body",
          "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n800\r\n" + std::string(2048, 'a'), 413},
